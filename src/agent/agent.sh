@@ -1,0 +1,307 @@
+#!/bin/sh
+# The runctl agent: everything runctl does with a job on the machine itself. Sent whole with every call; nothing is installed.
+# Here: places, facts, status, watch, log, stop, pack-outputs. Starting a job is in agent-launch.sh, sent along only for that.
+# Needs POSIX sh, coreutils, tar and, where setsid or setpriv are missing, Python 3. The exit record is the only truth about an end.
+#   BASE/claims/N      symlink, its text "RUN PID START FLAG": the Nth launch on this machine. Never removed, so never reused
+#   BASE/runs/ID/      code/ checkpoints/ training.log training.pid training_exit_code.txt training_complete.txt, and
+#     launch           symlink "ID PID START FLAG": the call that launched it     supervisor, job   "PID START [STARTED_AT]"
+#     exit_record      key=value, written last, by rename                        heartbeat         epoch seconds
+# Never write two opening braces in a row here: SSM would take them for a parameter.
+
+# --- facts: key=value lines between two marks; key64 means that the value is base64 ---
+runctl_begin() { printf '\nrunctl-facts-begin\n'; }
+runctl_end() { printf 'runctl-facts-end\n'; }
+runctl_say() { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"; }
+runctl_say64() { printf '%s64=%s\n' "$1" "$(printf %s "$2" | base64 | tr -d '\n')"; }
+runctl_fail() { # STATUS ERROR MESSAGE
+  printf 'runctl agent: %s\n' "$3" >&2
+  runctl_begin
+  runctl_say error "$2"
+  runctl_say64 message "$3"
+  runctl_end
+  exit "$1"
+}
+runctl_put() { cat >"$1.tmp" && mv -f "$1.tmp" "$1"; } # FILE <stdin; readers see the old or the new, never half
+runctl_nap() { sleep "$1" 2>/dev/null || sleep 1; }
+runctl_size() { rc_size=0; [ ! -f "$1" ] || rc_size=$(($(wc -c <"$1"))); }
+
+# --- processes: a pid means nothing without its start time and boot ---
+runctl_proc() { # PID -> rc_state rc_start; false when there is none
+  rc_state='' rc_start=''
+  case $1 in '' | *[!0-9]*) return 1 ;; esac
+  if [ -r /proc/self/stat ]; then
+    [ -r "/proc/$1/stat" ] || return 1
+    rc_stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    # shellcheck disable=SC2086
+    set -- ${rc_stat##*) }
+    rc_state=${1-} rc_start=${20-}
+    rc_boot=''
+    [ ! -r /proc/sys/kernel/random/boot_id ] || read -r rc_boot </proc/sys/kernel/random/boot_id
+    rc_start=$rc_start@$rc_boot
+  else
+    # shellcheck disable=SC2046
+    set -- $(LC_ALL=C ps -o stat= -o lstart= -p "$1" 2>/dev/null)
+    [ $# -gt 1 ] || return 1
+    rc_state=$1 rc_start=$3_$4_$5_$6
+  fi
+}
+runctl_alive() { # PID START
+  runctl_proc "$1" || return 1
+  case $rc_state in Z* | X*) return 1 ;; esac
+  [ "$rc_start" = "$2" ]
+}
+
+# --- places ---
+runctl_passwd() { # UID -> rc_pw_name rc_pw_home
+  [ -r /etc/passwd ] || return 1
+  while IFS=: read -r rc_pw_name rc_pw_x rc_pw_uid rc_pw_gid rc_pw_gecos rc_pw_home rc_pw_shell || [ -n "$rc_pw_name" ]; do
+    [ "$rc_pw_uid" != "$1" ] || return 0
+  done </etc/passwd
+  : "$rc_pw_x $rc_pw_gid $rc_pw_gecos $rc_pw_shell"
+  return 1
+}
+runctl_home() { # -> rc_home rc_base rc_owner rc_group rc_user; SSM may leave HOME unset or at root's
+  rc_me=$(id -u)
+  rc_home=${HOME-}
+  case $rc_home in '' | / | /root | /root/ | [!/]*)
+    if [ "$rc_me" != 0 ]; then
+      runctl_passwd "$rc_me" && rc_home=$rc_pw_home
+    elif runctl_passwd 1000 && [ "$rc_pw_home" != / ] && [ -d "$rc_pw_home" ]; then
+      rc_home=$rc_pw_home
+    else
+      rc_home=/root
+    fi
+    ;;
+  esac
+  case $rc_home in /*) ;; *) runctl_fail 73 unwritable "no home directory is known for user $rc_me: HOME is '${HOME-}'" ;; esac
+  rc_base=${rc_home%/}/runctl
+  rc_owner=$rc_me rc_group=$(id -g)
+  if [ "$rc_me" = 0 ] && [ -d "$rc_home" ]; then
+    # shellcheck disable=SC2046
+    set -- $(LC_ALL=C ls -ldn "$rc_home/")
+    rc_owner=$3 rc_group=$4
+  fi
+  if runctl_passwd "$rc_owner"; then rc_user=$rc_pw_name; else rc_user=$(id -un "$rc_owner" 2>/dev/null || echo "$rc_owner"); fi
+}
+runctl_run() { # RUN_ID -> rc_id rc_run
+  case ${1-} in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) runctl_fail 64 usage "not a run id: '${1-}'" ;; esac
+  rc_id=$1 rc_run=$rc_base/runs/$1
+}
+runctl_known() { # RUN_ID
+  runctl_run "$1"
+  [ -d "$rc_run" ] || runctl_fail 66 unknown-run "no run $rc_id in $rc_base/runs"
+}
+runctl_number() { case $1 in '' | *[!0-9]*) runctl_fail 64 usage "not a whole number: '$1'" ;; esac }
+runctl_own() { [ "$rc_me" = "$rc_owner" ] || chown -Rh "$rc_owner:$rc_group" "$@"; }
+runctl_make() {
+  for rc_dir in "$rc_base/claims" "$rc_run/code" "$rc_run/checkpoints"; do
+    rc_why=$(mkdir -p "$rc_dir" 2>&1) || runctl_fail 73 unwritable "cannot create $rc_dir: $rc_why"
+  done
+  [ -w "$rc_run" ] || runctl_fail 73 unwritable "cannot write in $rc_run as $(id -un)"
+  [ "$rc_me" = "$rc_owner" ] || chown -h "$rc_owner:$rc_group" "$rc_base" "$rc_base/claims" "$rc_base/runs" "$rc_run" "$rc_run/code" "$rc_run/checkpoints"
+}
+runctl_prepare() { # RUN_ID
+  runctl_run "$1"
+  runctl_make
+  runctl_begin
+  runctl_say run_id "$rc_id"
+  runctl_say64 directory "$rc_run"
+  runctl_say64 home "$rc_home"
+  runctl_say64 user "$rc_user"
+  runctl_say uid "$rc_owner"
+  runctl_end
+}
+
+# --- what became of a run ---
+runctl_ended() { # exit record -> rc_phase rc_exit rc_started rc_ended
+  [ -f "$rc_run/exit_record" ] || return 1
+  while IFS='=' read -r rc_key rc_value; do
+    case $rc_key in
+      exit_code) rc_exit=$rc_value ;;
+      pid) rc_pid=$rc_value ;;
+      started_at) rc_started=$rc_value ;;
+      ended_at) rc_ended=$rc_value ;;
+    esac
+  done <"$rc_run/exit_record"
+  if [ "$rc_exit" = 0 ]; then rc_phase=succeeded; else rc_phase=failed; fi
+}
+runctl_phase() { # of rc_run
+  rc_phase=none rc_pid='' rc_mark='' rc_started='' rc_ended='' rc_exit=''
+  [ ! -f "$rc_run/job" ] || read -r rc_pid rc_mark rc_started <"$rc_run/job"
+  ! runctl_ended || return 0
+  if runctl_alive "$rc_pid" "$rc_mark"; then
+    rc_phase=running
+    return
+  fi
+  if [ -f "$rc_run/supervisor" ]; then
+    read -r rc_sup rc_sup_mark <"$rc_run/supervisor"
+  elif [ -L "$rc_run/launch" ]; then
+    # shellcheck disable=SC2046
+    set -- $(readlink "$rc_run/launch")
+    rc_sup=${2-} rc_sup_mark=${3-}
+  else
+    return 0
+  fi
+  if runctl_alive "$rc_sup" "$rc_sup_mark"; then
+    rc_phase=starting # or just ended: the supervisor is about to write the record
+    [ -z "$rc_pid" ] || rc_phase=running
+  elif ! runctl_ended; then
+    rc_phase=lost
+  fi
+}
+runctl_facts() { # of rc_run, after runctl_phase
+  rc_log=$rc_run/training.log
+  runctl_size "$rc_log"
+  rc_beat=''
+  [ ! -f "$rc_run/heartbeat" ] || read -r rc_beat <"$rc_run/heartbeat"
+  runctl_say phase "$rc_phase"
+  runctl_say run_id "$rc_id"
+  runctl_say pid "$rc_pid"
+  runctl_say exit_code "$rc_exit"
+  runctl_say started_at "$rc_started"
+  runctl_say ended_at "$rc_ended"
+  runctl_say heartbeat_at "$rc_beat"
+  [ -d "$rc_run" ] || return 0
+  runctl_say64 directory "$rc_run"
+  [ ! -f "$rc_run/script" ] || printf 'script64=%s\n' "$(base64 <"$rc_run/script" | tr -d '\n')"
+  if [ -f "$rc_log" ]; then
+    runctl_say64 log "$rc_log"
+    runctl_say log_bytes "$rc_size"
+  fi
+  rc_newest=$(find "$rc_run/checkpoints/" -type f -size +0 ! -name '.*' ! -name '*.tmp' ! -name '*.part' -exec ls -td {} + 2>/dev/null | head -n 1)
+  if [ -n "$rc_newest" ]; then
+    runctl_say64 checkpoint "$rc_newest"
+    runctl_say checkpoint_at "$(stat -c %Y "$rc_newest" 2>/dev/null || stat -f %m "$rc_newest" 2>/dev/null)"
+  fi
+}
+runctl_bytes() { # OFFSET MAX_BYTES: of the log
+  runctl_say offset "$1"
+  printf 'bytes64='
+  [ ! -f "$rc_run/training.log" ] || tail -c "+$(($1 + 1))" "$rc_run/training.log" | head -c "$2" | base64 | tr -d '\n'
+  printf '\n'
+}
+runctl_tail() { [ ! -f "$rc_run/training.log" ] || printf 'log_tail64=%s\n' "$(tail -c 4096 "$rc_run/training.log" | base64 | tr -d '\n')"; }
+runctl_status() { # [RUN_ID]: the newest launched when none is named
+  rc_id=${1-}
+  [ -n "$rc_id" ] || [ ! -f "$rc_base/latest" ] || read -r rc_id <"$rc_base/latest"
+  rc_run=$rc_base/none
+  [ -z "$rc_id" ] || runctl_run "$rc_id"
+  runctl_phase
+  runctl_begin
+  runctl_facts
+  runctl_tail
+  runctl_end
+}
+runctl_watch() { # RUN_ID OFFSET MAX_BYTES WAIT_S
+  runctl_run "$1"
+  for rc_n in "$2" "$3" "$4"; do runctl_number "$rc_n"; done
+  rc_until=$(($(date +%s) + $4))
+  while :; do
+    runctl_phase # before the size: once the job has ended the log grows no more
+    runctl_size "$rc_run/training.log"
+    case $rc_phase in starting | running) ;; *) break ;; esac
+    if [ "$rc_size" -gt "$2" ] || [ "$(date +%s)" -ge "$rc_until" ]; then break; fi
+    runctl_nap 0.2
+  done
+  runctl_begin
+  runctl_facts
+  case $rc_phase in starting | running) ;; *) runctl_tail ;; esac
+  runctl_bytes "$2" "$3"
+  runctl_end
+}
+runctl_log() { # RUN_ID OFFSET MAX_BYTES
+  runctl_known "$1"
+  runctl_number "$2"
+  runctl_number "$3"
+  runctl_size "$rc_run/training.log"
+  runctl_begin
+  runctl_say log_bytes "$rc_size"
+  runctl_bytes "$2" "$3"
+  runctl_end
+}
+
+# --- ending ---
+runctl_signal() { # SIGNAL: to the job's process group, as long as it is the process we started
+  runctl_alive "$rc_pid" "$rc_mark" || return 1
+  kill -s "$1" -- "-$rc_pid" 2>/dev/null || kill -s "$1" "$rc_pid" 2>/dev/null
+}
+runctl_until_ended() { # SECONDS
+  rc_until=$(($(date +%s) + $1))
+  while :; do
+    runctl_phase
+    case $rc_phase in starting | running) ;; *) return 0 ;; esac
+    [ "$(date +%s)" -lt "$rc_until" ] || return 1
+    runctl_nap 0.1
+  done
+}
+runctl_stop() { # RUN_ID GRACE_S
+  runctl_known "$1"
+  runctl_number "$2"
+  rc_how=none rc_tries=0
+  runctl_phase
+  while [ "$rc_phase" = starting ] && [ "$rc_tries" -lt 100 ]; do
+    rc_tries=$((rc_tries + 1))
+    runctl_nap 0.1
+    runctl_phase
+  done
+  if [ "$rc_phase" = running ] && rc_gid=$rc_pid && runctl_signal TERM; then
+    rc_how=term
+    runctl_until_ended "$2" || { rc_how='kill'; runctl_signal KILL; runctl_until_ended 10; }
+    kill -s KILL -- "-$rc_gid" 2>/dev/null # children that outlived it
+  fi
+  runctl_until_ended 1
+  runctl_begin
+  runctl_say stopped "$rc_how"
+  runctl_facts
+  runctl_end
+}
+runctl_pack() { # RUN_ID [FILE]
+  runctl_known "$1"
+  set -- "$1" "${2:-$rc_run/outputs.tar.gz}"
+  case $2 in /*) ;; *) runctl_fail 64 usage "not an absolute path: '$2'" ;; esac
+  cd "$rc_run" || runctl_fail 66 unknown-run "cannot enter $rc_run"
+  rc_file=$2
+  set --
+  for rc_n in checkpoints training.log exit_record training.pid training_exit_code.txt training_complete.txt; do
+    [ ! -e "$rc_n" ] || set -- "$@" "$rc_n"
+  done
+  rc_why=$(umask 077 && tar -czf "$rc_file.part" "$@" 2>&1)
+  case $?:$rc_why in
+    0:* | 1:*'file changed as we read it'* | 1:*'removed before we read it'*) ;; # the job goes on meanwhile
+    *)
+      rm -f "$rc_file.part"
+      runctl_fail 73 unwritable "cannot pack $rc_run into $rc_file: $rc_why"
+      ;;
+  esac
+  mv -f "$rc_file.part" "$rc_file" || runctl_fail 73 unwritable "cannot write $rc_file"
+  rc_sum=$(sha256sum <"$rc_file" 2>/dev/null || shasum -a 256 <"$rc_file" 2>/dev/null ||
+    python3 -I -c 'import hashlib,sys; h=hashlib.sha256()
+for b in iter(lambda:sys.stdin.buffer.read(1<<20),b""):h.update(b)
+print(h.hexdigest())' <"$rc_file")
+  runctl_size "$rc_file"
+  runctl_begin
+  runctl_say64 file "$rc_file"
+  runctl_say size "$rc_size"
+  runctl_say sha256 "${rc_sum%% *}"
+  runctl_end
+}
+
+runctl_main() {
+  unset CDPATH
+  rc_word=${1-}
+  [ $# -eq 0 ] || shift
+  case $rc_word in
+    supervise) runctl_supervise "$@" ;;
+    exec)
+      rc_run=$1 rc_id=${1##*/}
+      # shellcheck source=/dev/null
+      . "$rc_run/job.sh"
+      ;;
+    prepare | launch | status | watch | log | stop | pack-outputs)
+      runctl_home
+      [ "$rc_word" != pack-outputs ] || rc_word=pack
+      "runctl_$rc_word" "$@"
+      ;;
+    *) runctl_fail 64 usage "unknown word '$rc_word'" ;;
+  esac
+}

@@ -1,0 +1,47 @@
+import { describe, expect, test } from 'vitest';
+import { RunctlError } from '../core/errors.ts';
+import { createStyle } from '../ui/style.ts';
+import type { Command } from './command.ts';
+import { parseFormat, renderError, renderResult } from './output.ts';
+
+const style = createStyle(false, false);
+const command: Command = { examples: [], run: async () => ({}), text: (result) => `made ${(result as { instanceId: string }).instanceId}` };
+const result = { instanceId: 'i-1', publicIp: undefined, price: { usd: 1 }, dryRun: false };
+const render = (format: string) => renderResult(result, parseFormat(format), command, style, false);
+
+describe('R081 stdout is the result and nothing else', () => {
+  test('R014 one field, alone on its line', () => {
+    expect(render('instance-id')).toBe('i-1\n');
+    expect(render('dry-run')).toBe('false\n');
+  });
+
+  test('R081 json is one document, jsonl one line', () => {
+    expect(JSON.parse(render('json'))).toEqual({ instanceId: 'i-1', price: { usd: 1 }, dryRun: false });
+    expect(render('jsonl').trimEnd().split('\n')).toHaveLength(1);
+    expect(JSON.parse(render('jsonl'))).toMatchObject({ kind: 'result', result: { instanceId: 'i-1' } });
+  });
+
+  test('an unknown field names those there are; an unknown format names the formats', () => {
+    expect(() => render('instance')).toThrow(/no field "instance"/);
+    try {
+      render('instance-i');
+    } catch (error) {
+      expect((error as RunctlError).hints).toEqual(['--output instance-id']);
+    }
+    expect(() => parseFormat('XML!')).toThrow(/unknown output format/);
+  });
+});
+
+describe('errors', () => {
+  const error = new RunctlError('wrong-state', 'cannot train: i-1 is stopped', { cause: 'somebody stopped it', hints: ['runctl aws start i-1 --wait'], step: 'find machine' });
+
+  test('text: what, where, why, what next', () => {
+    expect(renderError(error, { kind: 'text' }, style)).toBe('error: find machine: cannot train: i-1 is stopped\n  somebody stopped it\n\nTry:\n  runctl aws start i-1 --wait\n');
+  });
+
+  test('R081 json: one document with stable code and exit code', () => {
+    expect(JSON.parse(renderError(error, { kind: 'json' }, style))).toEqual({
+      error: { code: 'wrong-state', message: error.message, cause: 'somebody stopped it', step: 'find machine', hints: ['runctl aws start i-1 --wait'], exitCode: 1 },
+    });
+  });
+});

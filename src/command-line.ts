@@ -1,0 +1,97 @@
+// One command line from words to exit code: joins grammar, wiring and terminal. Whatever is thrown ends here, and only here.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { version } from '../package.json';
+import { createApp } from './app/create-app.ts';
+import { stateDirectory } from './app/places.ts';
+import { abortOnSignals } from './app/signals.ts';
+import { execute } from './cli/execute.ts';
+import type { GlobalValues } from './cli/global-flags.ts';
+import { type Format, parseFormat, renderError } from './cli/output.ts';
+import { parseInput } from './cli/parse.ts';
+import type { Resolution } from './cli/words.ts';
+import { EXIT, RunctlError } from './core/errors.ts';
+import { createAsk } from './ui/ask.ts';
+import { type Reporter, jsonlReporter, silentReporter, textReporter } from './ui/reporter.ts';
+import { type Style, createStyle } from './ui/style.ts';
+
+type Found = Extract<Resolution, { kind: 'command' }>;
+
+export async function runCommandLine(found: Found, argv: readonly string[], bundleDirectory: string): Promise<number> {
+  let reporter: Reporter = silentReporter();
+  let close = async (): Promise<void> => {};
+  try {
+    const command = await found.entry.load();
+    const { input, globals } = await parseInput(command, found.words, found.args, found.rest);
+    const format = parseFormat(globals.output);
+    reporter = reporterFor(format, globals);
+    const signal = abortOnSignals((exitCode) => {
+      reporter.end();
+      process.stderr.write('left at once; "runctl runs list" shows what was under way\n');
+      process.exit(exitCode);
+    });
+    const built = await createApp({
+      cwd: process.cwd(),
+      env: process.env,
+      report: reporter.report,
+      ask: createAsk({ yes: globals.yes, input: process.stdin, output: process.stderr, signal }),
+      signal,
+      sim: globals.sim,
+      region: globals.region,
+      configPath: globals.config,
+      bundleDirectory,
+    });
+    close = built.close;
+    return await execute({ command, input, globals, format, app: built.app, reporter, style: styleOf(process.stdout), write });
+  } catch (error) {
+    reporter.end();
+    return tellError(error, argv);
+  } finally {
+    await close();
+  }
+}
+
+/** Errors obey --output too, even those of a command line that could not be parsed. Returns the exit code. */
+export function tellError(error: unknown, argv: readonly string[]): number {
+  const known = error instanceof RunctlError ? error : bug(error, argv);
+  process.stderr.write(renderError(known, formatIn(argv), styleOf(process.stderr)));
+  return error instanceof RunctlError ? error.exitCode : EXIT.bug;
+}
+
+/** Anything else that is thrown is our mistake: one line, and a file with the details. */
+function bug(error: unknown, argv: readonly string[]): RunctlError {
+  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  let file = 'no file could be written';
+  try {
+    const directory = join(stateDirectory(process.env), 'bugs');
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    file = join(directory, `${Date.now()}-${process.pid}.txt`);
+    writeFileSync(file, `runctl ${version}, node ${process.version}, ${process.platform}\n${argv.filter((word) => word.startsWith('-') === false).slice(0, 2).join(' ')}\n${details}\n`, { mode: 0o600 });
+  } catch {
+    // The disk may be the trouble; the first line still reaches the user.
+  }
+  return new RunctlError('bug', `this is a bug in runctl: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`, { cause: `Details: ${file}`, hints: ['runctl runs list   (is anything left running?)'] });
+}
+
+function formatIn(argv: readonly string[]): Format {
+  const at = argv.findIndex((word) => word === '--output' || word.startsWith('--output='));
+  const value = at < 0 ? undefined : argv[at]!.includes('=') ? argv[at]!.slice('--output='.length) : argv[at + 1];
+  return value === 'json' || value === 'jsonl' ? { kind: value } : { kind: 'text' };
+}
+
+function reporterFor(format: Format, { quiet }: GlobalValues): Reporter {
+  if (format.kind === 'jsonl') return jsonlReporter(process.stdout);
+  if (quiet) return silentReporter();
+  return textReporter(process.stderr, styleOf(process.stderr), process.stderr.isTTY === true && !process.env['CI']);
+}
+
+function styleOf(stream: NodeJS.WriteStream): Style {
+  const terminal = stream.isTTY === true;
+  const { NO_COLOR, FORCE_COLOR, CI } = process.env;
+  return createStyle(!NO_COLOR && (FORCE_COLOR !== undefined && FORCE_COLOR !== '0' ? true : terminal && !CI), terminal);
+}
+
+async function write(text: string): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await new Promise<void>((resolve) => process.stdout.once('drain', resolve));
+}

@@ -1,0 +1,26 @@
+// runctl PROVIDER status
+import { type StatusResult, status } from '../../engine/status.ts';
+import { defineCommand } from '../define.ts';
+import { renderFacts } from './facts.ts';
+import { describePhase } from './training-status.ts';
+
+export const statusCommand = (provider: string) =>
+  defineCommand({
+    args: [{ name: 'instance_id', summary: 'machine to look at' }],
+    examples: [`runctl ${provider} status i-0abc123`, `runctl ${provider} status i-0abc123 --output json`, `runctl ${provider} status i-0abc123 --output state`],
+    run: ({ args }, app) => status(app, { provider, machineId: args['instance_id'] as string }),
+    text: (result: StatusResult, style) =>
+      [
+        `Instance ${style.bold(result.instanceId)}`,
+        ...renderFacts([
+          ['State', result.stateReason ? `${result.state} (${style.foreign(result.stateReason)})` : result.state],
+          ['Type', `${result.instanceType} (${result.market})`],
+          ['Zone', result.zone ?? result.region],
+          ['Public IP', result.publicIp ?? 'none'],
+          ['Private IP', result.privateIp ?? 'none'],
+          ['Launched', result.launchedAt],
+          ['SSM', result.ssmDetail],
+          ['Training', describePhase(result.training)],
+        ]),
+      ].join('\n'),
+  });

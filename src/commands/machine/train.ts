@@ -1,0 +1,61 @@
+// runctl PROVIDER train
+import { type TrainResult, train } from '../../engine/train.ts';
+import { defineCommand } from '../define.ts';
+import { renderFacts } from './facts.ts';
+
+export const trainCommand = (provider: string) =>
+  defineCommand({
+    description:
+      'Sends the project (what git would commit, .gitignore respected) to a run directory of its own on the machine, verifies it by hash, and starts the script there. The job survives this command, the network and the end of SSM sessions; its exit code is recorded by the machine itself.\nEverything after -- goes to the script exactly as typed.',
+    args: [
+      { name: 'instance_id', summary: 'machine to train on' },
+      { name: 'script', summary: 'training script, a path inside the project' },
+    ],
+    rest: 'arguments of the script, passed on byte for byte',
+    flags: {
+      wait: { kind: 'switch', summary: 'follow the log until the job has ended, then fetch log and checkpoints' },
+      timeout: { kind: 'duration', placeholder: 'TIME', summary: 'limit of --wait; the job itself goes on (default: no limit)' },
+      syncCode: { kind: 'switch', default: true, summary: 'send the code first' },
+      includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these too, although ignored' },
+      projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root (default: the git checkout, else the nearest project file, else the script\'s directory)' },
+      force: { kind: 'switch', summary: 'start although another job runs on the machine' },
+    },
+    examples: [
+      `runctl ${provider} train i-0abc123 training/train_mnist_e2e.py --wait -- --epochs 3`,
+      `runctl ${provider} train i-0abc123 train.py -- --lr 0.001 --name "my run"`,
+      `runctl ${provider} train i-0abc123 train.py --include-pattern "data/*.csv"`,
+      `runctl ${provider} train i-0abc123 train.py --wait --output json`,
+    ],
+    run: ({ args, flags, rest }, app) =>
+      train(app, {
+        provider,
+        machineId: args['instance_id'] as string,
+        script: args['script'] as string,
+        args: rest,
+        projectRoot: flags.projectRoot,
+        includePatterns: flags.includePattern,
+        syncCode: flags.syncCode,
+        wait: flags.wait ?? false,
+        timeoutMs: flags.timeout,
+        force: flags.force ?? false,
+      }),
+    text: (result: TrainResult, style) =>
+      [
+        result.phase === 'succeeded' ? `${style.good('Training succeeded')} (exit code 0)` : 'Training started',
+        ...trainFacts(result),
+      ].join('\n'),
+  });
+
+export function trainFacts(result: TrainResult): string[] {
+  return renderFacts([
+    ['Run', result.runId],
+    ['Machine', result.instanceId],
+    ['Accuracy', result.accuracy],
+    ['Loss', result.loss],
+    ['Checkpoint', result.checkpoint],
+    ['Outputs', result.outputs],
+    ['Log', result.outputs ? `${result.outputs}/training.log` : result.logPath],
+    ['Elapsed', result.elapsedS === undefined ? undefined : `${result.elapsedS.toFixed(1)} s`],
+    ['Cost', result.costUsd === undefined ? undefined : `$${result.costUsd.toFixed(6)}`],
+  ]);
+}

@@ -1,0 +1,19 @@
+// runctl sim start
+import { defineCommand } from '../define.ts';
+
+export const simStartCommand = defineCommand({
+  description: 'A server on 127.0.0.1 that speaks the AWS protocols; its instances are sandboxed processes of this machine. It keeps its state on disk and ends by itself when nothing happens in it for a while.',
+  flags: {
+    dial: { kind: 'choice', values: ['instant', 'quick', 'realistic'], summary: 'how long things take (default: sim.dial)' },
+    latency: { kind: 'switch', summary: 'let each request take as long as one to AWS' },
+    isolation: { kind: 'choice', values: ['auto', 'network', 'namespace', 'process'], default: 'auto', summary: 'how machines are kept apart; auto takes the best that the kernel allows' },
+    port: { kind: 'number', placeholder: 'PORT', min: 1, max: 65_535, summary: 'fixed port (default: the last one, else any)' },
+  },
+  examples: ['runctl sim start', 'runctl sim start --dial realistic', 'runctl sim start --output json'],
+  run: async ({ flags }, app) => {
+    const sim = await app.sim();
+    const { started, port, pid } = await sim.start({ dial: flags.dial, latency: flags.latency, isolation: flags.isolation, port: flags.port });
+    return { started, endpoint: `http://127.0.0.1:${port}`, pid, directory: sim.directory };
+  },
+  text: (result, style) => `The built-in cloud ${result.started ? 'runs' : 'was running already'} at ${style.bold(result.endpoint)} (pid ${result.pid})\nPoint this shell at it: eval "$(runctl sim env)"`,
+});

@@ -1,0 +1,106 @@
+// The one list of settings. Defaults, types, checks, the file that `init` writes, `config show`, the docs page and the
+// JSON schema all come from it. Adding a setting is adding an entry here and using it.
+import { boolean, choice, integer, list, optionalInteger, optionalText, table, text, type Setting } from './kinds.ts';
+
+const NAME = { pattern: /^[\w+=,.@-]{1,128}$/, says: 'letters, digits and +=,.@_- (128 at most)' };
+const BUCKET = { pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, says: 'a bucket name such as "my-bucket": 3 to 63 lower-case letters, digits, dots and hyphens (no s3:// before it)' };
+const TAG = { pattern: /^[\p{L}\p{N}\s_.:/=+@-]{1,128}$/u, says: '1 to 128 letters, digits, blanks and _.:/=+@-' };
+
+export const SETTINGS = {
+  aws: {
+    region: optionalText('us-east-1', 'AWS region. Without it AWS_REGION, AWS_DEFAULT_REGION and then the AWS profile decide.', { pattern: /^[a-z]{2}(-[a-z]+)+-\d+$/, says: 'a region such as "us-east-1"' }),
+    default_instance_type: text('t3.medium', 'Machine type when none is named.', { pattern: /^[a-z0-9-]+\.[a-z0-9-]+$/, says: 'a type such as "t3.medium" or "g5.xlarge"' }),
+    default_ami: optionalText('ami-0123456789abcdef0', 'Image to boot, for every machine. Without it: Amazon Linux 2023, or the Deep Learning image on GPU types.', { pattern: /^ami-[0-9a-f]{8,17}$/, says: 'an image id such as "ami-0123456789abcdef0"' }),
+    iam_instance_profile: optionalText('runctl-ssm-profile', 'Instance profile of new machines. SSM needs one: without it a machine can only be reached by SSH.', NAME),
+    s3_bucket: optionalText('my-bucket', 'Bucket through which code goes to machines and results come back. Without it small projects go through SSM itself.', BUCKET),
+    key_name: optionalText('my-key', 'EC2 key pair of new machines. Only SSH needs one.', { pattern: /^[\x20-\x7e]{1,255}$/, says: 'the name of a key pair' }),
+    security_group: optionalText('sg-0123456789abcdef0', 'Security group of new machines, by id or name. Without it one of our own, with no inbound rule.', { pattern: /^\S.{0,254}$/, says: 'the id or name of a security group' }),
+    subnet_id: optionalText('subnet-0123456789abcdef0', 'Subnet of new machines. Without it one of the default VPC.', { pattern: /^subnet-[0-9a-f]{8,17}$/, says: 'a subnet id such as "subnet-0123456789abcdef0"' }),
+    root_volume_gb: optionalInteger(30, 'Size of the root disk. Without it 30, or 50 on GPU types, and never less than the image needs.', { min: 1, max: 65_536 }),
+    project_name: optionalText('my-project', 'Project that machines are tagged with. Without it the name of the project directory.', TAG),
+    owner: optionalText('me', 'Person whom machines are tagged with. Without it the login name.', TAG),
+    max_instances: integer(50, 'Refuse to create a machine when this many are already there.', { min: 0, max: 100_000 }),
+  },
+  train: {
+    on_failure: choice(['terminate', 'stop', 'keep'], 'terminate', 'What `workflow train` does with its machine when something fails.'),
+    timeout_minutes: integer(120, 'How long `--wait` waits for the script; 0 for no limit.', { min: 0, max: 525_600 }),
+    stop_grace_seconds: integer(30, 'How long a script has after SIGTERM to save its work before it is killed.', { min: 0, max: 3600 }),
+    env: table('Environment variables for the script, such as { WANDB_MODE = "offline" }.', { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, says: 'names of letters, digits and _ that do not begin with a digit' }),
+  },
+  local: {
+    device: text('auto', 'Given to local scripts as RUNCTL_DEVICE.', { pattern: /^(auto|cpu|mps|cuda(:\d+)?)$/, says: '"auto", "cpu", "mps", "cuda" or "cuda:N"' }),
+    output_dir: text('runs', 'Where logs, checkpoints and results of runs are put, relative to the project. Never sent to machines.', { pattern: /^(?!\.{0,2}$)[^\0]+$/, says: 'a directory below the project' }),
+  },
+  checkpoint: {
+    dir: text('checkpoints', 'Where scripts save checkpoints, relative to the project.', { pattern: /^[^\0]+$/, says: 'a directory' }),
+    keep_last_n: integer(10, 'How many checkpoints `checkpoint cleanup` keeps.', { min: 1, max: 1_000_000 }),
+  },
+  sync: {
+    exclude: list('More patterns, as in .gitignore, of files that stay here.', ['data/', '*.mp4']),
+    include: list('Patterns of files to send although they are ignored.', ['data/small.csv']),
+    max_direct_mb: integer(2, 'Largest packed project to send through SSM itself when there is no bucket.', { min: 0, max: 50 }),
+  },
+  sim: {
+    dial: choice(['instant', 'quick', 'realistic'], 'quick', 'How long things take in the built-in cloud.'),
+    latency: boolean(false, 'Let every request to the built-in cloud take as long as one to AWS.'),
+    idle_minutes: integer(30, 'The built-in cloud ends by itself after this long without a request or a machine.', { min: 1, max: 10_080 }),
+  },
+} as const satisfies Record<string, Record<string, Setting<unknown>>>;
+
+export const SECTION_TITLES: Record<keyof typeof SETTINGS, string> = {
+  aws: 'Machines on AWS, real or built in',
+  train: 'Training jobs',
+  local: 'This computer',
+  checkpoint: 'Checkpoints',
+  sync: 'What goes to machines',
+  sim: 'The built-in cloud',
+};
+
+/** `config.aws.s3_bucket`: named as in the file. */
+export type Config = {
+  -readonly [S in keyof typeof SETTINGS]: { -readonly [K in keyof (typeof SETTINGS)[S]]: (typeof SETTINGS)[S][K] extends Setting<infer T> ? T : never };
+};
+
+/** Names of the earlier tool that have a new one. They go on working. */
+export const RENAMED: Record<string, string> = {
+  'aws.default_project_name': 'aws.project_name',
+  'aws.user_id': 'aws.owner',
+  'local.default_device': 'local.device',
+  'local.checkpoint_dir': 'checkpoint.dir',
+};
+
+/** Names of the earlier tool that mean nothing here, each with what to do instead. A section name stands for all its keys. */
+export const RETIRED: Record<string, string> = {
+  'aws.use_spot': 'machines are on-demand unless the command line says otherwise; remove the line',
+  'aws.spot_max_price': 'machines are on-demand unless the command line says otherwise; remove the line',
+  'checkpoint.save_interval': 'the script decides when to save; pass it an argument after --',
+  'monitoring.log_dir': 'each run has its own directory with training.log in it; runctl aws monitor shows it',
+  'monitoring.update_interval_secs': 'runctl adapts how often it looks; remove the line',
+  'monitoring.enable_warnings': 'warnings are always shown, on stderr; remove the line',
+  monitoring: 'it has no settings any more; remove the section',
+  runpod: 'RunPod is not a provider of this version; remove the section',
+};
+
+export interface SettingEntry {
+  /** Dotted: `aws.region`. */
+  name: string;
+  section: string;
+  key: string;
+  setting: Setting<unknown>;
+}
+
+/** All settings in the order of the file. */
+export function allSettings(): SettingEntry[] {
+  return Object.entries(SETTINGS).flatMap(([section, keys]) =>
+    Object.entries<Setting<unknown>>(keys).map(([key, setting]) => ({ name: `${section}.${key}`, section, key, setting })),
+  );
+}
+
+export function findSetting(name: string): SettingEntry | undefined {
+  return allSettings().find((entry) => entry.name === name);
+}
+
+/** The environment variable that overrides a setting: RUNCTL_AWS_S3_BUCKET. */
+export function variableOf(name: string): string {
+  return `RUNCTL_${name.replace('.', '_').toUpperCase()}`;
+}

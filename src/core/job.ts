@@ -1,0 +1,44 @@
+// The process on the machine, as the machine's own agent tells it. The exit record is the only truth about completion.
+
+export type JobPhase =
+  | 'none' // no job was ever launched there
+  | 'starting' // launched, process not seen yet
+  | 'running'
+  | 'succeeded' // exit record says 0
+  | 'failed' // exit record says anything else
+  | 'lost'; // process gone without an exit record (machine rebooted, supervisor killed)
+
+export interface JobStatus {
+  phase: JobPhase;
+  runId?: string;
+  /** Script path as given, relative to the project root. */
+  script?: string;
+  pid?: number;
+  /** As a shell reports it: 0-255, 128+n for signal n. Only from the exit record. */
+  exitCode?: number;
+  startedAt?: number;
+  endedAt?: number;
+  /** Epoch ms of the agent's last sign of life. */
+  heartbeatAt?: number;
+  /** Run directory on the machine, absolute. */
+  directory?: string;
+  logPath?: string;
+  logBytes?: number;
+  /** Newest non-empty file in the checkpoint directory, absolute. */
+  checkpoint?: string;
+  checkpointAt?: number;
+  /** The end of the log (at most 4 KiB), for metrics and error messages. */
+  logTail?: string;
+}
+
+/** All that the agent needs to start a job. Rendered to a script by agent/. */
+export interface JobSpec {
+  runId: string;
+  script: string;
+  /** Exactly these strings reach the script, byte for byte. */
+  args: string[];
+  /** Extra environment; names match [A-Za-z_][A-Za-z0-9_]*. */
+  env: Record<string, string>;
+  /** Directory holding the code: `<run dir>/code` after a sync, or an absolute path for jobs in place. */
+  codeDirectory?: string;
+}

@@ -1,0 +1,81 @@
+// What a machine is to runctl, whoever rents it out.
+import type { MicroUsd } from './money.ts';
+
+/** The states every provider maps its own onto; EC2's six names, since they are the best known. */
+export type MachineState = 'pending' | 'running' | 'stopping' | 'stopped' | 'shutting-down' | 'terminated';
+
+export type Market = 'on-demand' | 'spot';
+
+export interface Machine {
+  id: string;
+  provider: string;
+  type: string;
+  state: MachineState;
+  /** Why the machine left `running`, in the provider's words, when it says so. */
+  stateReason?: string;
+  market: Market;
+  region: string;
+  zone?: string;
+  publicIp?: string;
+  privateIp?: string;
+  /** Epoch ms of the latest launch or start. */
+  launchedAt?: number;
+  image?: string;
+  /** Instance profile name: whether SSM can work at all. */
+  profile?: string;
+  keyName?: string;
+  tags: Record<string, string>;
+}
+
+/** A machine of which perhaps only the id is known yet. */
+export type MachineRef = Pick<Machine, 'id'> & Partial<Machine>;
+
+/** What the caller wants; whatever is absent the provider chooses and reports in the plan. */
+export interface MachineRequest {
+  type: string;
+  image?: string;
+  profile?: string;
+  keyName?: string;
+  securityGroup?: string;
+  subnet?: string;
+  zone?: string;
+  rootVolumeGb?: number;
+  tags: Record<string, string>;
+}
+
+/** Every choice made, nothing created yet. `detail` is the provider's own, opaque to the engine. */
+export interface MachinePlan {
+  type: string;
+  market: Market;
+  region: string;
+  zone?: string;
+  image: { id: string; name: string; architecture: string; rootDevice: string };
+  profile?: string;
+  keyName?: string;
+  subnet: string;
+  /** Existing group id, or undefined when `create` will make runctl's own group (no inbound rule). */
+  securityGroup?: string;
+  rootVolumeGb: number;
+  price: HourlyPrice;
+  tags: Record<string, string>;
+  detail: unknown;
+}
+
+/** Price of keeping the machine for an hour, split so that a stopped machine's share is visible. */
+export interface HourlyPrice {
+  /** Compute while running, micro-dollars per hour. Undefined when nobody could tell. */
+  computeMicroUsd?: MicroUsd;
+  /** Disk while it exists, running or stopped, micro-dollars per hour (rounded up). */
+  storageMicroUsd: MicroUsd;
+  /** Public IPv4 while running, micro-dollars per hour. */
+  addressMicroUsd: MicroUsd;
+  /** Where the compute price came from, with its date: "AWS Price List API 2026-08-17", "built-in table 2026-08-17". */
+  source: string;
+}
+
+/** Total per hour while running; undefined when the compute price is unknown. */
+export function runningMicroUsdPerHour(price: HourlyPrice): MicroUsd | undefined {
+  return price.computeMicroUsd === undefined
+    ? undefined
+    : price.computeMicroUsd + price.storageMicroUsd + price.addressMicroUsd;
+}

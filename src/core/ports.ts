@@ -1,0 +1,89 @@
+// The ports between the stories and the world: what a provider, a shell on a machine and an object store must offer.
+// Narrow on purpose: if a second implementation is hard to fill in, the port is too wide.
+import type { HourlyPrice, Machine, MachinePlan, MachineRef, MachineRequest } from './machine.ts';
+
+export interface Provider {
+  readonly name: string;
+  /** Resolve every choice and the price. No effect. Throws RunctlError for what would fail. */
+  plan(request: MachineRequest, signal?: AbortSignal): Promise<MachinePlan>;
+  /** Create exactly what the plan says; the same token never makes a second machine. Tags travel in the same call. */
+  create(plan: MachinePlan, token: string, signal?: AbortSignal): Promise<Machine>;
+  /** Ask the provider whether `create` would be allowed, without creating. Throws as `create` would. */
+  rehearse(plan: MachinePlan, signal?: AbortSignal): Promise<void>;
+  /** Prerequisites, cheapest first: credentials, region, bucket, profile. For `doctor` and before anything billable. */
+  checks(wanted: { bucket?: string; profile?: string }, signal?: AbortSignal): Promise<Check[]>;
+  /** The machine an earlier `create` with this token made, in any state, or undefined. Crash recovery looks here first. */
+  findByToken(token: string, signal?: AbortSignal): Promise<Machine | undefined>;
+  find(id: string, signal?: AbortSignal): Promise<Machine | undefined>;
+  /** Machines that runctl made (owner tags), not yet terminated. */
+  list(signal?: AbortSignal): Promise<Machine[]>;
+  start(id: string, signal?: AbortSignal): Promise<Machine>;
+  stop(id: string, signal?: AbortSignal): Promise<Machine>;
+  terminate(id: string, signal?: AbortSignal): Promise<Machine>;
+  price(machine: Machine, signal?: AbortSignal): Promise<HourlyPrice>;
+  /** Hands on the machine. Does not prove that they work: run something. */
+  shell(machine: MachineRef): Promise<Shell>;
+  /** By id alone, so that it can be asked while `find` is under way. What the control plane says of the shell's readiness, cheaply and without proof; for `status` and for explaining a failure. */
+  readiness(machine: MachineRef, signal?: AbortSignal): Promise<Readiness>;
+}
+
+export interface Readiness {
+  /** `none`: this machine has no such channel (no instance profile, no key). */
+  channel: 'ssm' | 'ssh' | 'local' | 'none';
+  state: 'online' | 'registering' | 'lost' | 'none' | 'unknown';
+  /** One sentence for people. */
+  detail: string;
+}
+
+export interface Shell {
+  readonly channel: 'ssm' | 'ssh' | 'local';
+  /** Most bytes of stdout that come back whole from one `run`. More is cut. */
+  readonly maxOutputBytes: number;
+  /** Most bytes of script that one `run` takes. */
+  readonly maxScriptBytes: number;
+  /** Run a POSIX sh script to its end. Resolves for any exit code; throws RunctlError when the machine could not be asked. */
+  run(script: string, options?: ShellOptions): Promise<ShellResult>;
+}
+
+export interface ShellOptions {
+  /** Ends the script on the machine after this long. Default 60,000. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface ShellResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** An object store that machines can reach by plain HTTP URLs, with no credentials of their own. */
+export interface Store {
+  readonly name: string;
+  put(key: string, file: string, options: { onProgress?: (doneBytes: number) => void; signal?: AbortSignal }): Promise<void>;
+  get(key: string, file: string, options: { onProgress?: (doneBytes: number) => void; signal?: AbortSignal }): Promise<void>;
+  remove(key: string): Promise<void>;
+  /** URL that reads the object, valid for `expiresS` seconds. A secret: never logged, never in argv on this side. */
+  urlToRead(key: string, expiresS: number): Promise<string>;
+  /** URL that a plain `curl -T file` may PUT to. A secret too. */
+  urlToWrite(key: string, expiresS: number): Promise<string>;
+}
+
+/** One finding of a check before anything billable happens. */
+export interface Check {
+  name: string;
+  outcome: 'ok' | 'warning' | 'failed';
+  detail: string;
+  /** A whole command or config lines that put it right. */
+  fix?: string;
+}
+
+export interface Question {
+  /** Ends with a question mark. */
+  text: string;
+  /** The flag that answers it for scripts, e.g. `--yes`. */
+  flag: string;
+}
+
+/** The only way to ask. True for yes; without anybody to answer it throws `declined` naming the flag. */
+export type Ask = (question: Question) => Promise<boolean>;

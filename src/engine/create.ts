@@ -1,0 +1,171 @@
+// Create a machine: plan, say the price, create it once, and wait until it can be used.
+import { userInfo } from 'node:os';
+import { basename } from 'node:path';
+import { ONE_DAY_HOURS } from '../cost/cost.ts';
+import { RunctlError } from '../core/errors.ts';
+import { newRunId } from '../core/ids.ts';
+import { type Machine, type MachinePlan, runningMicroUsdPerHour } from '../core/machine.ts';
+import type { Provider } from '../core/ports.ts';
+import type { App } from './app.ts';
+import { type Story, tell } from './steps.ts';
+import { proveShell, waitForState } from './wait.ts';
+
+export interface CreateRequest {
+  provider: string;
+  type: string;
+  image?: string;
+  profile?: string;
+  keyName?: string;
+  securityGroup?: string;
+  subnet?: string;
+  zone?: string;
+  rootVolumeGb?: number;
+  project?: string;
+  wait: boolean;
+  timeoutMs: number;
+  dryRun: boolean;
+}
+
+export interface CreateResult {
+  runId?: string;
+  instanceId?: string;
+  instanceType: string;
+  market: string;
+  state: string;
+  region: string;
+  zone?: string;
+  publicIp?: string;
+  privateIp?: string;
+  image: string;
+  iamInstanceProfile?: string;
+  costPerHourUsd?: number;
+  priceSource: string;
+  /** What is known of the way in: `connected` (a command came back), `not-proven`, `none`. */
+  ssm: 'connected' | 'not-proven' | 'none';
+  dryRun: boolean;
+}
+
+export async function create(app: App, request: CreateRequest): Promise<CreateResult> {
+  const provider = await app.provider(request.provider);
+  if (request.dryRun) {
+    const plan = await planMachine(app, provider, request, 'dry-run');
+    await provider.rehearse(plan, app.signal);
+    return resultOf(plan, undefined, 'not-proven', true);
+  }
+  const runId = newRunId(app.clock.now());
+  return tell(app, { runId, verb: 'create', request, project: request.project }, async (story) => {
+    const { plan, machine } = await createMachine(app, provider, story, request);
+    if (!request.wait) return { runId, ...resultOf(plan, machine, plan.profile ? 'not-proven' : 'none', false) };
+    const ready = await waitForNewMachine(app, provider, story, machine, request.timeoutMs);
+    return { runId, ...resultOf(plan, ready, plan.profile ? 'connected' : 'none', false) };
+  });
+}
+
+/** Steps `plan` and `create`, shared with the workflow. The machine carries the run's tags from its first moment. */
+export async function createMachine(app: App, provider: Provider, story: Story, request: CreateRequest): Promise<{ plan: MachinePlan; machine: Machine }> {
+  const plan = await story.step('plan', 'plan machine', () => planMachine(app, provider, request, story.runId), describePlan);
+  sayPrice(app, plan);
+  const machine = await story.step(
+    'create',
+    'create machine',
+    () =>
+      story.effect('create', {
+        kind: `${provider.name}.create`,
+        request: plan,
+        look: (token) => provider.findByToken(token, app.signal),
+        act: (token) => provider.create(plan, token, app.signal),
+        resource: (made: Machine) => made.id,
+      }),
+    (made) => `${made.market} ${made.id}`,
+  );
+  story.setMachine(machine.id, provider.name);
+  return { plan, machine };
+}
+
+/** Steps `running` and `ssm`: with a profile the machine counts as ready only when a command came back from it. */
+export async function waitForNewMachine(app: App, provider: Provider, story: Story, machine: Machine, timeoutMs: number): Promise<Machine> {
+  const deadline = app.clock.now() + timeoutMs;
+  const running = await story.step('running', 'wait until running', (say) => waitForState(app, provider, machine.id, 'running', { timeoutMs, say }), (now) => now.publicIp);
+  if (!running.profile) {
+    app.report({ kind: 'note', level: 'warning', text: 'machine is running; SSM is not available: it has no instance profile', hints: [`runctl ${provider.name} create ${machine.type} --iam-instance-profile runctl-ssm-profile --wait`] });
+    return running;
+  }
+  await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
+  return running;
+}
+
+async function planMachine(app: App, provider: Provider, request: CreateRequest, runId: string): Promise<MachinePlan> {
+  const aws = app.config.aws;
+  const project = request.project ?? projectName(app);
+  const [existing, plan] = await Promise.all([
+    provider.list(app.signal),
+    provider.plan(
+      {
+        type: request.type,
+        image: request.image ?? aws.default_ami,
+        profile: request.profile ?? aws.iam_instance_profile,
+        keyName: request.keyName ?? aws.key_name,
+        securityGroup: request.securityGroup ?? aws.security_group,
+        subnet: request.subnet ?? aws.subnet_id,
+        zone: request.zone,
+        rootVolumeGb: request.rootVolumeGb ?? aws.root_volume_gb,
+        tags: {
+          Name: `runctl-${project}`,
+          'runctl:run': runId,
+          'runctl:project': project,
+          'runctl:owner': aws.owner ?? userInfo().username,
+          'runctl:created': new Date(app.clock.now()).toISOString(),
+        },
+      },
+      app.signal,
+    ),
+  ]);
+  const alive = existing.filter((machine) => machine.state !== 'shutting-down' && machine.state !== 'terminated');
+  if (alive.length >= aws.max_instances) {
+    throw new RunctlError('limit-reached', `${alive.length} machines made by runctl exist already; the limit is ${aws.max_instances}`, {
+      hints: ['runctl runs list', `runctl ${provider.name} stop INSTANCE_ID`, `runctl ${provider.name} terminate INSTANCE_ID`, `runctl config set aws.max_instances ${aws.max_instances * 2}`],
+    });
+  }
+  return plan;
+}
+
+/** What machines and runs are filed under: the setting, else the directory's name made fit for a tag. */
+export function projectName(app: App): string {
+  return app.config.aws.project_name ?? (basename(app.cwd).replace(/[^\w.-]+/g, '-').slice(0, 64) || 'project');
+}
+
+export function sayPrice(app: App, plan: MachinePlan): void {
+  const hourly = runningMicroUsdPerHour(plan.price);
+  app.report({
+    kind: 'cost.estimated',
+    type: plan.type,
+    market: plan.market,
+    hourlyMicroUsd: hourly,
+    dailyMicroUsd: hourly === undefined ? undefined : hourly * ONE_DAY_HOURS,
+    source: plan.price.source,
+  });
+}
+
+function describePlan(plan: MachinePlan): string {
+  return [plan.type, plan.market, plan.zone ?? plan.region, plan.image.name || plan.image.id, plan.profile ? `profile ${plan.profile}` : 'no profile'].join(', ');
+}
+
+function resultOf(plan: MachinePlan, machine: Machine | undefined, ssm: CreateResult['ssm'], dryRun: boolean): CreateResult {
+  const hourly = runningMicroUsdPerHour(plan.price);
+  return {
+    instanceId: machine?.id,
+    instanceType: plan.type,
+    market: machine?.market ?? plan.market,
+    state: machine?.state ?? 'planned',
+    region: plan.region,
+    zone: machine?.zone ?? plan.zone,
+    publicIp: machine?.publicIp,
+    privateIp: machine?.privateIp,
+    image: plan.image.id,
+    iamInstanceProfile: plan.profile,
+    costPerHourUsd: hourly === undefined ? undefined : hourly / 1_000_000,
+    priceSource: plan.price.source,
+    ssm,
+    dryRun,
+  };
+}

@@ -1,0 +1,71 @@
+// Start, stop, terminate: one story with three endings.
+import { newRunId } from '../core/ids.ts';
+import type { Machine, MachineState } from '../core/machine.ts';
+import type { Provider } from '../core/ports.ts';
+import type { App } from './app.ts';
+import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { tell } from './steps.ts';
+import { pollDelays, proveShell, waitForState } from './wait.ts';
+
+export type LifecycleVerb = 'start' | 'stop' | 'terminate';
+
+export interface LifecycleRequest {
+  provider: string;
+  machineId: string;
+  wait: boolean;
+  timeoutMs: number;
+}
+
+export interface LifecycleResult {
+  instanceId: string;
+  state: MachineState;
+  previousState: MachineState;
+  publicIp?: string;
+  /** Only after `start --wait` of a machine with a profile. */
+  ssm?: 'connected' | 'none';
+}
+
+const FINAL: Record<LifecycleVerb, MachineState> = { start: 'running', stop: 'stopped', terminate: 'terminated' };
+
+export async function changeLifecycle(app: App, verb: LifecycleVerb, request: LifecycleRequest): Promise<LifecycleResult> {
+  const provider = await app.provider(request.provider);
+  const { machineId } = request;
+  return tell(app, { runId: newRunId(app.clock.now()), verb, request }, async (story) => {
+    story.setMachine(machineId, provider.name);
+    const before = await settled(app, provider, verb, machineId);
+    const answer = answerFor(verb, before.state);
+    if (answer === 'no') throw wrongState(verb, before);
+    const changed =
+      answer === 'done'
+        ? before
+        : await story.step(verb, `${verb} ${machineId}`, () =>
+            story.effect(verb, {
+              kind: `${provider.name}.${verb}`,
+              request: { machineId },
+              look: async () => undefined, // asking for the same state twice is harmless
+              act: () => provider[verb](machineId, app.signal),
+              resource: () => machineId,
+            }), (machine) => machine.state);
+    if (!request.wait) return { instanceId: machineId, state: changed.state, previousState: before.state, publicIp: changed.publicIp };
+    const deadline = app.clock.now() + request.timeoutMs;
+    const final = await story.step('settle', `wait until ${FINAL[verb]}`, (say) => waitForState(app, provider, machineId, FINAL[verb], { timeoutMs: request.timeoutMs, say }));
+    const result = { instanceId: machineId, state: final.state, previousState: before.state, publicIp: final.publicIp };
+    if (verb !== 'start') return result;
+    if (!final.profile) return { ...result, ssm: 'none' as const };
+    await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, final, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
+    return { ...result, ssm: 'connected' as const };
+  });
+}
+
+/** The machine once it is out of states that pass by themselves (`pending` before a stop, `stopping` before a start). */
+async function settled(app: App, provider: Provider, verb: LifecycleVerb, id: string): Promise<Machine> {
+  const deadline = app.clock.now() + 300_000;
+  for (const delayMs of pollDelays()) {
+    const machine = await provider.find(id, app.signal);
+    if (!machine) throw noSuchMachine(provider.name, id);
+    if (answerFor(verb, machine.state) !== 'wait') return machine;
+    if (app.clock.now() + delayMs > deadline) throw wrongState(verb, machine);
+    await app.clock.sleep(delayMs, app.signal);
+  }
+  throw new Error('unreachable');
+}

@@ -1,0 +1,65 @@
+// What was run, from the ledger.
+import { RunctlError } from '../core/errors.ts';
+import type { RunRecord, RunState } from '../ledger/ledger.ts';
+import type { App } from './app.ts';
+
+export interface RunSummary {
+  runId: string;
+  verb: string;
+  state: RunState;
+  machineId?: string;
+  provider?: string;
+  project?: string;
+  startedAt: string;
+  endedAt?: string;
+  elapsedS?: number;
+}
+
+export interface RunDetail extends RunSummary {
+  request: unknown;
+  result?: unknown;
+  costUsd?: number;
+  steps: { name: string; attempt: number; state: string; startedAt: string; elapsedMs?: number; error?: string }[];
+  effects: { step: string; attempt: number; kind: string; state: string; resourceId?: string }[];
+}
+
+export async function listRuns(app: App, request: { limit: number; state?: RunState }): Promise<RunSummary[]> {
+  const ledger = await app.ledger();
+  return ledger.listRuns(request).map(summaryOf);
+}
+
+export async function showRun(app: App, runId: string | undefined): Promise<RunDetail> {
+  const ledger = await app.ledger();
+  const run = runId === undefined ? ledger.listRuns({ limit: 1 })[0] : ledger.getRun(runId);
+  if (!run) throw new RunctlError('not-found', 'no runs yet', { hints: ['runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3'] });
+  const { costUsd } = (run.result ?? {}) as { costUsd?: number };
+  return {
+    ...summaryOf(run),
+    request: run.request,
+    result: run.result,
+    costUsd,
+    steps: ledger.stepsOf(run.id).map((step) => ({
+      name: step.name,
+      attempt: step.attempt,
+      state: step.state,
+      startedAt: new Date(step.startedAt).toISOString(),
+      elapsedMs: step.endedAt === undefined ? undefined : step.endedAt - step.startedAt,
+      error: (step.error as { message?: string } | undefined)?.message,
+    })),
+    effects: ledger.effectsOf(run.id).map(({ step, attempt, kind, state, resourceId }) => ({ step, attempt, kind, state, resourceId })),
+  };
+}
+
+function summaryOf(run: RunRecord): RunSummary {
+  return {
+    runId: run.id,
+    verb: run.verb,
+    state: run.state,
+    machineId: run.machineId,
+    provider: run.provider,
+    project: run.project,
+    startedAt: new Date(run.createdAt).toISOString(),
+    endedAt: run.endedAt === undefined ? undefined : new Date(run.endedAt).toISOString(),
+    elapsedS: run.endedAt === undefined ? undefined : (run.endedAt - run.createdAt) / 1000,
+  };
+}

@@ -1,0 +1,114 @@
+// A story: one durable operation made of named steps. Each step is timed, told and recorded; each effect on the
+// outside world has its intent on disk before it happens and its outcome after, so that a crash at any point can be picked up.
+import { RunctlError } from '../core/errors.ts';
+import type { App } from './app.ts';
+
+/** Says how far a step has come, for people. */
+export type Say = (detail: string) => void;
+
+export interface Effect<T> {
+  /** What is done, for the ledger: `ec2.run-instances`, `agent.launch`. */
+  kind: string;
+  /** What would be needed to do it again; no secrets. */
+  request: unknown;
+  /** What an earlier, interrupted try with this token made, if anything. */
+  look(token: string): Promise<T | undefined>;
+  act(token: string): Promise<T>;
+  /** Id of what was made. */
+  resource(outcome: T): string;
+}
+
+export interface Story {
+  readonly runId: string;
+  step<T>(name: string, label: string, action: (say: Say) => Promise<T>, detail?: (value: T) => string | undefined): Promise<T>;
+  effect<T>(step: string, effect: Effect<T>): Promise<T>;
+  setMachine(machineId: string, provider: string): void;
+}
+
+export interface StoryRequest {
+  runId: string;
+  verb: string;
+  request: unknown;
+  project?: string;
+}
+
+/** Tell a story from beginning to end: its outcome, good or bad, is in the ledger when this settles. */
+export async function tell<T>(app: App, request: StoryRequest, body: (story: Story) => Promise<T>): Promise<T> {
+  const ledger = await app.ledger();
+  ledger.beginRun({ id: request.runId, verb: request.verb, request: request.request, project: request.project, nowMs: app.clock.now() });
+  app.report({ kind: 'run.started', runId: request.runId, verb: request.verb });
+  const story: Story = {
+    runId: request.runId,
+    setMachine: (machineId, provider) => ledger.setMachine(request.runId, machineId, provider),
+    step: async (name, label, action, detail) => {
+      const startedAt = app.clock.now();
+      const attempt = ledger.startStep(request.runId, name, startedAt);
+      app.report({ kind: 'step.started', step: name, label });
+      const ticker = startTicker(app, name, label, startedAt);
+      try {
+        const value = await action(ticker.say);
+        const endedAt = app.clock.now();
+        ledger.finishStep(request.runId, name, attempt, value, endedAt);
+        ticker.stop();
+        app.report({ kind: 'step.done', step: name, label, elapsedMs: endedAt - startedAt, detail: detail?.(value) });
+        return value;
+      } catch (error) {
+        ticker.stop();
+        const endedAt = app.clock.now();
+        const message = error instanceof Error ? error.message : String(error);
+        ledger.failStep(request.runId, name, attempt, { message, code: error instanceof RunctlError ? error.code : 'bug' }, endedAt);
+        app.report({ kind: 'step.failed', step: name, label, elapsedMs: endedAt - startedAt, message });
+        if (error instanceof RunctlError) error.step ??= label;
+        throw error;
+      }
+    },
+    effect: async (step, effect) => {
+      const { token, attempt, known } = ledger.intend({ runId: request.runId, step, kind: effect.kind, request: effect.request, nowMs: app.clock.now() });
+      try {
+        const outcome = (known ? await effect.look(token) : undefined) ?? (await effect.act(token));
+        ledger.settle({ runId: request.runId, step, attempt, state: 'done', resourceId: effect.resource(outcome), outcome, nowMs: app.clock.now() });
+        return outcome;
+      } catch (error) {
+        // Only a refusal proves that nothing was made; after a lost reply the intent stays open and is looked for first.
+        if (error instanceof RunctlError && !error.retryable && error.code !== 'interrupted') {
+          ledger.settle({ runId: request.runId, step, attempt, state: 'failed', outcome: { code: error.code, message: error.message }, nowMs: app.clock.now() });
+        }
+        throw error;
+      }
+    },
+  };
+  try {
+    const value = await body(story);
+    ledger.endRun(request.runId, 'succeeded', value, app.clock.now());
+    return value;
+  } catch (error) {
+    const interrupted = app.signal.aborted;
+    const failure = { code: error instanceof RunctlError ? error.code : 'bug', message: error instanceof Error ? error.message : String(error) };
+    ledger.endRun(request.runId, interrupted ? 'interrupted' : 'failed', failure, app.clock.now());
+    throw error;
+  }
+}
+
+const TICK_MS = 500;
+
+/** Says every half second that the step still runs, so that no wait is ever silent. */
+function startTicker(app: App, step: string, label: string, startedAt: number): { say: Say; stop(): void } {
+  const done = new AbortController();
+  let detail: string | undefined;
+  const loop = async (): Promise<void> => {
+    while (!done.signal.aborted) {
+      await app.clock.sleep(TICK_MS, done.signal);
+      app.report({ kind: 'step.progress', step, label, elapsedMs: app.clock.now() - startedAt, detail });
+    }
+  };
+  loop().catch((error: unknown) => {
+    if (!done.signal.aborted) throw error;
+  });
+  return {
+    say: (text) => {
+      detail = text;
+      app.report({ kind: 'step.progress', step, label, elapsedMs: app.clock.now() - startedAt, detail });
+    },
+    stop: () => done.abort(),
+  };
+}

@@ -1,0 +1,42 @@
+// The process edge: argv, exit code. Help and version are answered here; everything else is loaded only when a command runs.
+import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { version } from '../package.json';
+import { renderCommandHelp, renderGroupHelp, renderRootHelp } from './cli/help.ts';
+import { type Resolution, resolveWords } from './cli/words.ts';
+import { WORDS } from './commands/index.ts';
+
+async function main(argv: string[]): Promise<number> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  let found: Resolution;
+  try {
+    found = resolveWords(argv, WORDS);
+  } catch (error) {
+    return (await import('./command-line.ts')).tellError(error, argv);
+  }
+  if (found.kind === 'group') {
+    const text = found.words === '' ? renderRootHelp(WORDS, version) : renderGroupHelp(found.words, WORDS);
+    // Asked for, it is the result; otherwise it explains what is missing.
+    (found.help ? process.stdout : process.stderr).write(text);
+    return found.help ? 0 : 1;
+  }
+  if (found.help) {
+    process.stdout.write(renderCommandHelp(found.words, found.entry, await found.entry.load()));
+    return 0;
+  }
+  const { runCommandLine } = await import('./command-line.ts');
+  return runCommandLine(found, argv, dirname(realpathSync(process.argv[1] as string)));
+}
+
+// A reader that went away (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+  throw error;
+});
+
+main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,0 +1,200 @@
+// Hands on a machine through SSM Run Command: send, poll, read. SSM neither says when a machine dies under a command nor takes
+// an idempotency token, so EC2 is watched beside it, and a command whose sending failed half-way is looked for, never sent twice.
+import { randomBytes } from 'node:crypto';
+import { RunctlError } from '../../core/errors.ts';
+import type { Machine, MachineRef } from '../../core/machine.ts';
+import type { Shell, ShellOptions, ShellResult } from '../../core/ports.ts';
+import type { AwsApi } from './clients.ts';
+import { isAwsCode, perhapsDone, surelyNotDone } from './errors.ts';
+import { MAX_OUTPUT_BYTES, MAX_SCRIPT_BYTES, readErrors, readOutput, SSM_OUTPUT_CHARACTERS, wrapScript } from './ssm-script.ts';
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+/** Delivery: a command that no agent picked up in this time never starts. SSM's least is 30. */
+const DELIVERY_S = 120;
+/** executionTimeout below 5 or above 172,800 silently becomes 3,600 (amazon-ssm-agent). */
+const LEAST_EXECUTION_S = 5;
+const MOST_EXECUTION_S = 172_800;
+const SEND_ATTEMPTS = 5;
+/** An accepted command may be unknown to readers for this long. */
+const INVISIBLE_MS = 10_000;
+const LOOK_AT_MACHINE_EVERY_MS = 15_000;
+const POLL_MS = [15, 25, 50, 100, 200, 400, 800, 1_500];
+
+type Invocation = { Status?: string; StatusDetails?: string; ResponseCode?: number; StandardOutputContent?: string; StandardErrorContent?: string };
+
+export function createSsmShell(api: AwsApi, machine: MachineRef, find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>): Shell {
+  return {
+    channel: 'ssm',
+    maxOutputBytes: MAX_OUTPUT_BYTES,
+    maxScriptBytes: MAX_SCRIPT_BYTES,
+    async run(script, options = {}) {
+      const sizeBytes = Buffer.byteLength(script);
+      if (sizeBytes > MAX_SCRIPT_BYTES) {
+        throw new RunctlError('cloud-refused', `a script of ${sizeBytes} bytes is more than SSM takes at once (${MAX_SCRIPT_BYTES})`, { cause: 'an SSM document holds 64 KiB', hints: ['runctl config set aws.s3_bucket BUCKET'] });
+      }
+      const nonce = `runctl-${randomBytes(12).toString('hex')}`;
+      const timeoutS = Math.min(MOST_EXECUTION_S, Math.max(LEAST_EXECUTION_S, Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000)));
+      const commandId = await send(api, machine, script, nonce, timeoutS, options.signal);
+      try {
+        return await result(api, machine, find, commandId, nonce, timeoutS, options);
+      } catch (error) {
+        if (options.signal?.aborted) await cancel(api, machine.id, commandId);
+        throw error;
+      }
+    },
+  };
+}
+
+async function send(api: AwsApi, machine: MachineRef, script: string, nonce: string, timeoutS: number, signal?: AbortSignal): Promise<string> {
+  for (let attempt = 1, pauseMs = 250; ; attempt += 1, pauseMs = Math.min(pauseMs * 2, 4_000)) {
+    try {
+      const answer = await api.ssm(
+        'SendCommand',
+        {
+          InstanceIds: [machine.id],
+          DocumentName: 'AWS-RunShellScript',
+          Comment: nonce,
+          TimeoutSeconds: DELIVERY_S,
+          Parameters: { commands: [wrapScript(script, nonce)], executionTimeout: [String(timeoutS)] },
+        },
+        { signal, once: true, subject: machine.id },
+      );
+      const id = answer.Command?.CommandId;
+      if (id) return id;
+      throw new RunctlError('cloud-refused', `SSM accepted a command for ${machine.id} and gave it no id`, { cause: 'SendCommand answered without CommandId', hints: ['runctl doctor'] });
+    } catch (error) {
+      if (isAwsCode(error, 'InvalidInstanceId')) throw notReady(machine, error as RunctlError);
+      if (surelyNotDone(error) && attempt < SEND_ATTEMPTS) {
+        await api.clock.sleep(pauseMs, signal);
+        continue;
+      }
+      if (!perhapsDone(error)) throw error;
+      const adopted = await findSent(api, machine.id, nonce, signal);
+      if (adopted) return adopted;
+      throw new RunctlError('endpoint-unreachable', `it is not known whether ${machine.id} got the command`, {
+        cause: `${(error as RunctlError).reason ?? (error as RunctlError).message}; SSM lists no such command, and it was not sent a second time because it might then run twice`,
+        hints: [`runctl aws status ${machine.id}`],
+        source: error,
+        data: { sent: 'maybe' },
+      });
+    }
+  }
+}
+
+/** The command that carries this nonce, if it arrived in spite of the error. */
+async function findSent(api: AwsApi, id: string, nonce: string, signal?: AbortSignal): Promise<string | undefined> {
+  for (let pauseMs = 200; pauseMs <= 3_200; pauseMs *= 2) {
+    await api.clock.sleep(pauseMs, signal);
+    const answer = await api.ssm('ListCommands', { InstanceId: id, MaxResults: 50 }, { signal, subject: id });
+    const found = answer.Commands?.find((command) => command.Comment === nonce);
+    if (found?.CommandId) return found.CommandId;
+  }
+  return undefined;
+}
+
+async function result(
+  api: AwsApi,
+  machine: MachineRef,
+  find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>,
+  commandId: string,
+  nonce: string,
+  timeoutS: number,
+  options: ShellOptions,
+): Promise<ShellResult> {
+  const startedAt = api.clock.now();
+  // When SSM itself should have given up; a little more for its own slowness.
+  const deadline = startedAt + (DELIVERY_S + timeoutS + 30) * 1000;
+  let lookAt = startedAt + LOOK_AT_MACHINE_EVERY_MS;
+  for (let poll = 0; ; poll += 1) {
+    await api.clock.sleep(POLL_MS[Math.min(poll, POLL_MS.length - 1)] ?? 1_500, options.signal);
+    const invocation = await look(api, machine.id, commandId, startedAt, options.signal);
+    const status = invocation?.Status ?? 'Pending';
+    if (invocation && ['Success', 'Failed', 'TimedOut', 'Cancelled'].includes(status)) return judge(machine, invocation, nonce, timeoutS);
+    const now = api.clock.now();
+    if (now >= lookAt || now >= deadline) {
+      await requireAlive(find, machine.id, options.signal);
+      lookAt = now + LOOK_AT_MACHINE_EVERY_MS;
+    }
+    if (now >= deadline) {
+      throw new RunctlError('timeout', `SSM still calls the command on ${machine.id} ${status} after ${Math.round((now - startedAt) / 1000)} s`, {
+        cause: 'EC2 says that the machine runs; its SSM agent may have died',
+        hints: [`runctl aws wait-ssm ${machine.id}`, `runctl aws stop ${machine.id} --wait`],
+      });
+    }
+  }
+}
+
+async function look(api: AwsApi, id: string, commandId: string, startedAt: number, signal?: AbortSignal): Promise<Invocation | undefined> {
+  try {
+    return await api.ssm('GetCommandInvocation', { CommandId: commandId, InstanceId: id }, { signal, subject: id });
+  } catch (error) {
+    if (isAwsCode(error, 'InvocationDoesNotExist') && api.clock.now() - startedAt < INVISIBLE_MS) return undefined;
+    throw error;
+  }
+}
+
+function judge(machine: MachineRef, invocation: Invocation, nonce: string, timeoutS: number): ShellResult {
+  const output = readOutput(invocation.StandardOutputContent ?? '', nonce);
+  const stderr = readErrors(invocation.StandardErrorContent ?? '');
+  if (output.kind === 'whole') return { exitCode: output.exitCode, stdout: output.stdout, stderr };
+  const details = (invocation.StatusDetails ?? invocation.Status ?? '').replaceAll(' ', '').toLowerCase();
+  const facts = `SSM status ${invocation.Status}${invocation.StatusDetails && invocation.StatusDetails !== invocation.Status ? ` (${invocation.StatusDetails})` : ''}, exit code ${invocation.ResponseCode ?? 'none'}`;
+  if (details === 'executiontimedout' || (invocation.Status === 'TimedOut' && !details.startsWith('delivery'))) {
+    throw new RunctlError('timeout', `the script on ${machine.id} did not end within ${timeoutS} s and was killed`, { cause: facts, hints: [`runctl aws status ${machine.id}`] });
+  }
+  if (details.startsWith('delivery') || ['undeliverable', 'terminated', 'incomplete'].includes(details)) throw notReady(machine, undefined, facts);
+  if (invocation.Status === 'Cancelled') {
+    throw new RunctlError('cloud-refused', `the command on ${machine.id} was cancelled by someone else`, { cause: facts, hints: [`aws ssm list-commands --instance-id ${machine.id}`] });
+  }
+  if (output.kind === 'cut') {
+    throw new RunctlError('cloud-refused', `the script on ${machine.id} printed more than the ${SSM_OUTPUT_CHARACTERS} characters that SSM keeps`, { cause: `${facts}; what came back is cut and was not used`, hints: [`runctl aws status ${machine.id}`] });
+  }
+  if (invocation.Status === 'Success') {
+    throw new RunctlError('endpoint-foreign', 'the endpoint says that it ran the command, but it runs nothing', {
+      cause: 'the answer lacks the line that the script must print: some emulators of AWS only pretend to run SSM commands',
+      hints: ['env | grep AWS_ENDPOINT_URL', 'add --sim to the command to use the built-in cloud, which runs scripts for real'],
+    });
+  }
+  throw new RunctlError('cloud-refused', `the machine ${machine.id} could not run the script`, {
+    cause: `${facts}${stderr ? `: ${stderr.slice(-300).trim()}` : ''}`,
+    hints: [`runctl aws status ${machine.id}`, `aws ssm list-commands --instance-id ${machine.id}`],
+  });
+}
+
+async function requireAlive(find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>, id: string, signal?: AbortSignal): Promise<void> {
+  const now = await find(id, signal);
+  if (now?.state === 'running') return;
+  throw new RunctlError('machine-lost', `${id} ${now ? `is ${now.state}` : 'is gone'} while a command ran on it`, {
+    cause: now?.stateReason ?? 'EC2 gives no reason',
+    hints: now?.state === 'stopped' ? [`runctl aws start ${id} --wait`] : [`runctl aws status ${id}`],
+    data: { state: now?.state ?? 'gone' },
+  });
+}
+
+/** R038: say what is happening right after creation, and what to type. */
+function notReady(machine: MachineRef, error: RunctlError | undefined, facts?: string): RunctlError {
+  const said = facts ?? error?.reason;
+  if (!machine.profile && machine.state === 'running') {
+    return new RunctlError('ssm-not-ready', `${machine.id} has no instance profile, so SSM cannot reach it`, {
+      cause: `the SSM agent needs the rights of a profile to connect${said ? `; ${said}` : ''}`,
+      hints: [`aws ec2 associate-iam-instance-profile --instance-id ${machine.id} --iam-instance-profile Name=runctl-ssm-profile`, `runctl aws wait-ssm ${machine.id}`],
+      ...(error?.data ? { data: error.data } : {}),
+      source: error,
+    });
+  }
+  return new RunctlError('ssm-not-ready', `the SSM agent on ${machine.id} has not registered yet`, {
+    cause: `a new machine usually takes 30-90 s after it started running${said ? `; ${said}` : ''}`,
+    hints: [`runctl aws wait-ssm ${machine.id}`, `runctl aws status ${machine.id}`],
+    ...(error?.data ? { data: error.data } : {}),
+    source: error,
+  });
+}
+
+/** Best effort: the caller is leaving, and the script has its own timeout. */
+async function cancel(api: AwsApi, id: string, commandId: string): Promise<void> {
+  try {
+    await api.ssm('CancelCommand', { CommandId: commandId, InstanceIds: [id] }, { subject: id, once: true, timeoutMs: 2_000 });
+  } catch (error) {
+    if (!(error instanceof RunctlError)) throw error;
+  }
+}

@@ -1,0 +1,119 @@
+// Does: StartInstances, StopInstances, TerminateInstances, RebootInstances.
+// Gaps: hibernation.
+// By design: every id is checked before any instance is touched, so a call changes all or none.
+// Source: EC2 User Guide "Stop and start", "Terminate", "Reboot"; texts of IncorrectInstanceState and OperationNotPermitted
+// as quoted in public issue threads.
+import type { Cloud } from '../../cloud.ts';
+import { AwsFault } from '../../wire/call.ts';
+import type { CallContext, QueryParams, QueryService, Xml } from '../../wire/call.ts';
+import { findInstanceType } from '../../data/instance-types.ts';
+import { quotaOf, quotaValue } from '../../data/quotas.ts';
+import { requiredInstances } from './instance-ids.ts';
+import { BY_USER } from './lifecycle.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { dryRun, flag } from './params.ts';
+import { stateXml } from './render-instance.ts';
+import { ec2Tables } from './rows.ts';
+import type { InstanceRow } from './rows.ts';
+import { vcpuLimit } from './run-instances.ts';
+
+/** Refuse the whole call before anything changes, then change each and report both states. */
+function change(params: QueryParams, { cloud, region }: CallContext, refuse: (row: InstanceRow) => void, act: (row: InstanceRow) => void): Xml {
+  const rows = requiredInstances(cloud, region, params);
+  for (const row of rows) refuse(row);
+  dryRun(params);
+  return {
+    instancesSet: {
+      item: rows.map((row) => {
+        const previousState = stateXml(row.state);
+        act(row);
+        return { instanceId: row.instanceId, currentState: stateXml(row.state), previousState };
+      }),
+    },
+  };
+}
+
+function incorrectState(message: string): AwsFault {
+  return new AwsFault('IncorrectInstanceState', message);
+}
+
+function refuseOverQuota(cloud: Cloud, starting: InstanceRow): void {
+  const quota = quotaOf(starting.type, 'on-demand');
+  if (!quota) return;
+  const limit = quotaValue(cloud.world, starting.region, quota);
+  const used = ec2Tables(cloud.world)
+    .instances.values()
+    .filter((row) => row.region === starting.region && (row.state === 'pending' || row.state === 'running') && quotaOf(row.type, 'on-demand') === quota)
+    .reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
+  if (used + (findInstanceType(starting.type)?.vcpus ?? 0) > limit) throw vcpuLimit(limit);
+}
+
+export function changeStateOperations(lifecycle: Lifecycle): QueryService['operations'] {
+  return {
+    StartInstances: (params, context) =>
+      change(
+        params,
+        context,
+        (row) => {
+          if (row.state === 'stopping' || row.state === 'shutting-down' || row.state === 'terminated') {
+            throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be started.`);
+          }
+          if (row.state === 'stopped') refuseOverQuota(context.cloud, row);
+        },
+        (row) => {
+          if (row.state === 'stopped') lifecycle.start(row);
+        },
+      ),
+
+    StopInstances: (params, context) => {
+      if (flag(params, 'Hibernate')) throw new AwsFault('UnsupportedHibernationConfiguration', 'The pretend cloud does not hibernate instances.');
+      const skipOsShutdown = flag(params, 'SkipOsShutdown') ?? flag(params, 'Force') ?? false;
+      return change(
+        params,
+        context,
+        (row) => {
+          if (row.state === 'pending') throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be stopped.`);
+          if (row.state === 'shutting-down' || row.state === 'terminated') {
+            throw incorrectState(`This instance '${row.instanceId}' is not in a state from which it can be stopped.`);
+          }
+          if (row.state === 'running' && row.disableApiStop) {
+            throw new AwsFault('OperationNotPermitted', `The instance '${row.instanceId}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.`);
+          }
+        },
+        (row) => {
+          if (row.state === 'running') lifecycle.stop(row, { reason: BY_USER, skipOsShutdown });
+        },
+      );
+    },
+
+    TerminateInstances: (params, context) => {
+      const skipOsShutdown = flag(params, 'SkipOsShutdown') ?? flag(params, 'Force') ?? false;
+      return change(
+        params,
+        context,
+        (row) => {
+          if (row.state !== 'terminated' && row.disableApiTermination) {
+            throw new AwsFault(
+              'OperationNotPermitted',
+              `The instance '${row.instanceId}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`,
+            );
+          }
+        },
+        (row) => {
+          if (row.state !== 'terminated' && row.state !== 'shutting-down') lifecycle.terminate(row, { reason: BY_USER, skipOsShutdown });
+        },
+      );
+    },
+
+    RebootInstances(params, { cloud, region }): Xml {
+      const rows = requiredInstances(cloud, region, params);
+      for (const row of rows) {
+        if (row.state !== 'running') throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be rebooted.`);
+      }
+      dryRun(params);
+      // EC2 answers at once; the reboot happens in its own time.
+      for (const row of rows) void lifecycle.reboot(row);
+      return { return: true };
+    },
+  };
+}

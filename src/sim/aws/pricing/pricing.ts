@@ -1,0 +1,148 @@
+// Does: Price List GetProducts for Linux on-demand EC2 prices, from the table in data/prices.ts.
+// Gaps: other services, operating systems, tenancies, reservations; DescribeServices and GetAttributeValues.
+// By design: types without a known price have no product, as a wrong price would be worse than none.
+// Source: AWS Price List API Reference GetProducts (PriceList is a list of JSON texts; TERM_MATCH and the later filter types).
+import { createHash } from 'node:crypto';
+import { INSTANCE_TYPES } from '../../data/instance-types.ts';
+import type { InstanceTypeFact } from '../../data/instance-types.ts';
+import { PRICE_DATE, onDemandPrice } from '../../data/prices.ts';
+import { REGIONS } from '../../data/regions.ts';
+import type { RegionFact } from '../../data/regions.ts';
+import { AwsFault } from '../../wire/call.ts';
+import type { JsonService } from '../../wire/call.ts';
+
+interface Product {
+  sku: string;
+  attributes: Record<string, string>;
+  usd: string;
+}
+
+const OFFER_TERM = 'JRTCKXETXF';
+const RATE_CODE = '6YS6EN2CT7';
+const MOST_RESULTS = 100;
+
+function gib(memoryMiB: number): string {
+  return `${memoryMiB / 1024} GiB`;
+}
+
+function product(fact: InstanceTypeFact, region: RegionFact): Product | undefined {
+  const price = onDemandPrice(fact.name, region.name);
+  if (!price) return undefined;
+  const usage = region.name === 'us-east-1' ? 'BoxUsage' : `${region.zones[0]?.id.split('-')[0]?.toUpperCase() ?? ''}-BoxUsage`;
+  return {
+    sku: createHash('sha256').update(`${fact.name} ${region.name}`).digest('hex').slice(0, 16).toUpperCase(),
+    usd: (price.microUsdPerHour / 1_000_000).toFixed(10),
+    attributes: {
+      servicecode: 'AmazonEC2',
+      servicename: 'Amazon Elastic Compute Cloud',
+      location: region.location,
+      locationType: 'AWS Region',
+      regionCode: region.name,
+      instanceType: fact.name,
+      currentGeneration: fact.name.startsWith('p3.') ? 'No' : 'Yes',
+      instanceFamily: fact.gpu ? 'GPU instance' : 'General purpose',
+      vcpu: String(fact.vcpus),
+      memory: gib(fact.memoryMiB),
+      storage: fact.storage ? `${fact.storage.disks} x ${fact.storage.totalGb / fact.storage.disks} NVMe SSD` : 'EBS only',
+      ...(fact.gpu ? { gpu: String(fact.gpu.count), gpuMemory: gib(fact.gpu.memoryMiB) } : {}),
+      tenancy: 'Shared',
+      operatingSystem: 'Linux',
+      licenseModel: 'No License required',
+      preInstalledSw: 'NA',
+      capacitystatus: 'Used',
+      marketoption: 'OnDemand',
+      operation: 'RunInstances',
+      usagetype: `${usage}:${fact.name}`,
+    },
+  };
+}
+
+function priceListEntry(entry: Product): string {
+  const term = `${entry.sku}.${OFFER_TERM}`;
+  const dimension = `${term}.${RATE_CODE}`;
+  return JSON.stringify({
+    product: { productFamily: 'Compute Instance', attributes: entry.attributes, sku: entry.sku },
+    serviceCode: 'AmazonEC2',
+    terms: {
+      OnDemand: {
+        [term]: {
+          priceDimensions: {
+            [dimension]: {
+              unit: 'Hrs',
+              endRange: 'Inf',
+              description: `$${Number(entry.usd)} per On Demand Linux ${entry.attributes['instanceType'] ?? ''} Instance Hour`,
+              appliesTo: [],
+              rateCode: dimension,
+              beginRange: '0',
+              pricePerUnit: { USD: entry.usd },
+            },
+          },
+          sku: entry.sku,
+          effectiveDate: `${PRICE_DATE}T00:00:00Z`,
+          offerTermCode: OFFER_TERM,
+          termAttributes: {},
+        },
+      },
+    },
+    version: `runctl-sim-${PRICE_DATE}`,
+    publicationDate: `${PRICE_DATE}T00:00:00Z`,
+  });
+}
+
+const FILTER_TYPES: Record<string, (own: string, wanted: string) => boolean> = {
+  TERM_MATCH: (own, wanted) => own.toLowerCase() === wanted.toLowerCase(),
+  EQUALS: (own, wanted) => own.toLowerCase() === wanted.toLowerCase(),
+  CONTAINS: (own, wanted) => own.toLowerCase().includes(wanted.toLowerCase()),
+  ANY_OF: (own, wanted) => wanted.split(',').some((one) => one.trim().toLowerCase() === own.toLowerCase()),
+  NONE_OF: (own, wanted) => !wanted.split(',').some((one) => one.trim().toLowerCase() === own.toLowerCase()),
+};
+
+function invalid(message: string): AwsFault {
+  return new AwsFault('InvalidParameterException', message);
+}
+
+function readFilters(body: Record<string, unknown>): ((entry: Product) => boolean)[] {
+  const list = body['Filters'] ?? [];
+  if (!Array.isArray(list) || list.length > 50) throw invalid('Filters must be a list of at most 50 filters.');
+  return list.map((filter: unknown): ((entry: Product) => boolean) => {
+    const { Type: type, Field: field, Value: value } = (typeof filter === 'object' && filter !== null ? filter : {}) as Record<string, unknown>;
+    if (typeof type !== 'string' || typeof field !== 'string' || typeof value !== 'string') throw invalid('A filter needs Type, Field and Value.');
+    const match = Object.hasOwn(FILTER_TYPES, type) ? FILTER_TYPES[type] : undefined;
+    if (!match) throw invalid(`Filter type ${type} is not valid.`);
+    if (/^servicecode$/i.test(field)) return (entry) => match(entry.attributes['servicecode'] ?? '', value);
+    if (/^productFamily$/i.test(field)) return () => match('Compute Instance', value);
+    return (entry) => {
+      const own = entry.attributes[field];
+      return own !== undefined ? match(own, value) : type === 'NONE_OF';
+    };
+  });
+}
+
+export const pricing: JsonService = {
+  protocol: 'json',
+  name: 'pricing',
+  target: 'AWSPriceListService',
+  operations: {
+    GetProducts(body) {
+      if (body['ServiceCode'] !== 'AmazonEC2') {
+        if (typeof body['ServiceCode'] !== 'string') throw invalid('ServiceCode is required.');
+        throw new AwsFault('NotFoundException', `Service ${body['ServiceCode']} is not in the pretend cloud's price list.`);
+      }
+      const filters = readFilters(body);
+      const products = REGIONS.flatMap((region) => INSTANCE_TYPES.map((fact) => product(fact, region)))
+        .filter((entry) => entry !== undefined)
+        .filter((entry) => filters.every((matches) => matches(entry)));
+      const size = body['MaxResults'] ?? MOST_RESULTS;
+      if (typeof size !== 'number' || !Number.isInteger(size) || size < 1 || size > MOST_RESULTS) throw invalid(`MaxResults must be between 1 and ${MOST_RESULTS}.`);
+      const token = body['NextToken'];
+      const start = token === undefined || token === '' ? 0 : Number(Buffer.from(String(token), 'base64url').toString('utf8'));
+      if (!Number.isInteger(start) || start < 0) throw new AwsFault('InvalidNextTokenException', 'The pagination token is invalid. Try again without a pagination token.');
+      const end = start + size;
+      return {
+        FormatVersion: 'aws_v1',
+        PriceList: products.slice(start, end).map(priceListEntry),
+        ...(end < products.length ? { NextToken: Buffer.from(String(end)).toString('base64url') } : {}),
+      };
+    },
+  },
+};

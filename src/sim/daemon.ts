@@ -1,0 +1,183 @@
+// The built-in cloud as a background process of one state directory: found, started, asked, stopped.
+// This is the outside of the sim, used by `runctl sim` and `--sim`; main.ts is the inside.
+import { fork } from 'node:child_process';
+import { mkdirSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { RunctlError } from '../core/errors.ts';
+
+/** What a running server writes to server.json (0600: it holds keys, though of a pretend cloud). */
+export interface SimInfo {
+  pid: number;
+  port: number;
+  /** Bearer token of the control surface. */
+  token: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+  region: string;
+}
+
+export interface SimSettings {
+  dial: string;
+  latency: boolean;
+  idleMinutes: number;
+  isolation: string;
+  port?: number;
+}
+
+export interface SimControl {
+  readonly directory: string;
+  /** The server that answers now, or undefined. */
+  find(): Promise<SimInfo | undefined>;
+  /** Start one unless one answers already. */
+  start(settings: Partial<SimSettings>): Promise<SimInfo & { started: boolean }>;
+  /** End server and machines; state stays on disk. False when none ran. */
+  stop(): Promise<boolean>;
+  status(): Promise<Record<string, unknown> | undefined>;
+  /** Empty the world: no machine, bucket, bill is left. Starts no server. */
+  reset(): Promise<void>;
+}
+
+export interface SimOptions {
+  /** State of this cloud. */
+  directory: string;
+  /** The bundled server program. */
+  serverFile: string;
+  defaults: SimSettings;
+}
+
+export const INFO_FILE = 'server.json';
+const START_TIMEOUT_MS = 15_000;
+
+export function simControl({ directory, serverFile, defaults }: SimOptions): SimControl {
+  const read = (): SimInfo | undefined => {
+    try {
+      return JSON.parse(readFileSync(join(directory, INFO_FILE), 'utf8')) as SimInfo;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new RunctlError('sim-failed', `${join(directory, INFO_FILE)} cannot be read`, { cause: (error as Error).message, hints: ['runctl sim reset'] });
+    }
+  };
+  const find = async (): Promise<SimInfo | undefined> => {
+    const info = read();
+    return info && (await control(info, 'GET', 'status')) ? info : undefined;
+  };
+  return {
+    directory,
+    find,
+    async start(settings) {
+      const running = await find();
+      if (running) return { ...running, started: false };
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      await launch(serverFile, directory, { ...defaults, ...definedOnly(settings) }, read()?.port);
+      const info = await find();
+      if (!info) throw new RunctlError('sim-failed', 'the built-in cloud started but does not answer', { hints: [`cat ${join(directory, 'server.log')}`] });
+      return { ...info, started: true };
+    },
+    async stop() {
+      const info = await find();
+      if (!info) return false;
+      await control(info, 'POST', 'stop');
+      return true;
+    },
+    async status() {
+      const info = read();
+      return info && (await control(info, 'GET', 'status'));
+    },
+    async reset() {
+      const info = await find();
+      if (info) await control(info, 'POST', 'reset');
+      else rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The environment that points every AWS client at this cloud. null: must be unset, or it would lead elsewhere. */
+export function simEnvironment(info: SimInfo, env: Record<string, string | undefined>): Record<string, string | null> {
+  const stray = Object.keys(env).filter((name) => name.startsWith('AWS_ENDPOINT_URL_'));
+  return {
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${info.port}`,
+    AWS_ACCESS_KEY_ID: info.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: info.secretAccessKey,
+    AWS_REGION: info.region,
+    AWS_DEFAULT_REGION: info.region,
+    AWS_EC2_METADATA_DISABLED: 'true',
+    // Files of a real account must not mix in: a profile's own endpoint or credentials would win.
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_PROFILE: null,
+    AWS_SESSION_TOKEN: null,
+    AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: null,
+    ...Object.fromEntries(stray.map((name) => [name, null])),
+  };
+}
+
+async function launch(serverFile: string, directory: string, settings: SimSettings, lastPort: number | undefined): Promise<void> {
+  const log = openSync(join(directory, 'server.log'), 'a', 0o600);
+  const port = settings.port ?? lastPort;
+  const child = fork(
+    serverFile,
+    [
+      '--directory', directory, '--dial', settings.dial, '--idle-minutes', String(settings.idleMinutes), '--isolation', settings.isolation,
+      ...(settings.latency ? ['--latency'] : []), ...(port === undefined ? [] : ['--port', String(port)]),
+    ],
+    { detached: true, stdio: ['ignore', log, log, 'ipc'], env: serverEnvironment() },
+  );
+  closeSync(log);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(failed('it did not come up in time', directory)), START_TIMEOUT_MS);
+      const settle = (error?: RunctlError): void => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve();
+      };
+      child.once('error', (error) => settle(failed(error.message, directory)));
+      child.once('exit', (code) => settle(failed(`it ended at once with code ${code}`, directory)));
+      // "taken": another runctl was quicker; its server serves us too.
+      child.once('message', (message: { ready?: boolean; taken?: boolean; failed?: string }) => settle(message.failed ? failed(message.failed, directory) : undefined));
+    });
+  } finally {
+    child.removeAllListeners();
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+/** Machines are no place for the user's own keys: the server, and so everything it starts, never sees them. */
+function serverEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(AWS_|RUNCTL_|NODE_OPTIONS$)|TOKEN|SECRET|PASSWORD|API_KEY/.test(name)));
+}
+
+function failed(why: string, directory: string): RunctlError {
+  return new RunctlError('sim-failed', `the built-in cloud could not be started: ${why}`, { hints: [`tail ${join(directory, 'server.log')}`, 'runctl sim reset'] });
+}
+
+/** One call of the control surface; undefined when nothing of ours answers there. */
+async function control(info: SimInfo, method: 'GET' | 'POST', path: string): Promise<Record<string, unknown> | undefined> {
+  return new Promise((resolve, reject) => {
+    const call = request({ host: '127.0.0.1', port: info.port, path: `/_sim/${path}`, method, headers: { authorization: `Bearer ${info.token}` }, timeout: 30_000 }, (response) => {
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('end', () => {
+        if (response.statusCode !== 200) return resolve(undefined);
+        try {
+          resolve(JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>);
+        } catch {
+          resolve(undefined); // some other server has that port now
+        }
+      });
+      response.on('error', () => resolve(undefined));
+    });
+    call.on('timeout', () => call.destroy(new Error('no answer within 30 s')));
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') resolve(undefined);
+      else reject(new RunctlError('sim-failed', `the built-in cloud on port ${info.port} cannot be asked`, { cause: error.message, hints: ['runctl sim status'] }));
+    });
+    call.end();
+  });
+}
+
+function definedOnly<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

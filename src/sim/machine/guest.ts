@@ -1,0 +1,348 @@
+// One machine's life on this host: boot, scripts, shutdown, reboot from inside, sudden death, finding it again after a restart.
+import { spawn } from 'node:child_process';
+import { existsSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { GuestResult, GuestRun, GuestScript, MachineSpec } from '../cloud.ts';
+import { type GuestEvent, type GuestLink, openGuestLink } from './guest-link.ts';
+import { type GuestIdentity, isAlive, killGuest, killMarked, readIdentity, waitUntilGone } from './guest-process.ts';
+import type { Isolation } from './isolation.ts';
+import { prepareMachineFiles } from './machine-files.ts';
+
+const BOOT_LIMIT_MS = 20_000;
+const USER_DATA_ID = 'user-data';
+const LAST_BREATH_MS = 3_000;
+
+export interface GuestSettings {
+  world: string;
+  runtime: string;
+  guestInit: string;
+  python: string;
+  pythonPlaces: string[];
+  isolation: Isolation;
+  userNamespace: boolean;
+  serverPort: number;
+  serverSocket: string;
+  /** How long `poweroff` and `reboot` inside the guest wait between SIGTERM and SIGKILL. */
+  guestGraceMs: number;
+  metadata: RequestListener;
+  /** Distinguishes this world's processes from those of any other. */
+  worldDigest: string;
+}
+
+/** The machine ended before the script did: nobody will ever know how that went. */
+export class GuestGone extends Error {
+  constructor(instanceId: string) {
+    super(`the machine ${instanceId} ended before its script did`);
+    this.name = 'GuestGone';
+  }
+}
+
+interface Pending {
+  run: GuestRun;
+  finish(): void;
+  fail(error: Error): void;
+}
+
+export class Guest {
+  readonly directory: string;
+  /** Fires once each time the guest goes down without the host having asked for it, and does not come back by itself. */
+  onDown: () => void = () => undefined;
+  #settings: GuestSettings;
+  #spec: MachineSpec | undefined;
+  #identity: GuestIdentity | undefined;
+  #link: GuestLink | undefined;
+  #metadata: Server | undefined;
+  #pending = new Map<string, Pending>();
+  #running = new Set<string>();
+  #phase: 'off' | 'up' | 'rebooting' | 'halted' | 'ending' = 'off';
+  #wantsReboot = false;
+  #rebooted: Promise<void> = Promise.resolve();
+  #onHangUp: () => void = () => undefined;
+
+  constructor(
+    readonly id: string,
+    settings: GuestSettings,
+  ) {
+    this.#settings = settings;
+    this.directory = join(settings.world, 'machines', id);
+  }
+
+  get isUp(): boolean {
+    return this.#phase === 'up' || this.#phase === 'rebooting';
+  }
+
+  get #marker(): string {
+    return `${this.#settings.worldDigest}-${this.id}`;
+  }
+
+  #socket(kind: 'c' | 'm'): string {
+    return join(this.#settings.runtime, `${this.id}.${kind}`);
+  }
+
+  async boot(spec: MachineSpec): Promise<void> {
+    if (this.isUp || (await this.adopt())) return;
+    if (this.#identity) await this.#end(0);
+    await this.#bootNow(spec);
+    this.#runUserData(spec);
+  }
+
+  async #bootNow(spec: MachineSpec): Promise<void> {
+    this.#spec = spec;
+    const settings = this.#settings;
+    const root = settings.isolation !== 'process' && !settings.userNamespace;
+    prepareMachineFiles(this.directory, spec, root);
+    const file = join(this.directory, 'boot.json');
+    const config = {
+      machine: this.directory,
+      world: settings.world,
+      isolation: settings.isolation,
+      userNamespace: settings.userNamespace,
+      python: settings.python,
+      pythonPlaces: settings.pythonPlaces,
+      hostname: spec.hostname,
+      privateIp: spec.privateIp,
+      serverPort: settings.serverPort,
+      serverSocket: settings.serverSocket,
+      controlSocket: this.#socket('c'),
+      metadataSocket: this.#socket('m'),
+      marker: this.#marker,
+      graceMs: settings.guestGraceMs,
+      spec,
+    };
+    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+    await this.#serveMetadata();
+    await this.#spawn(file);
+    this.#identity = readIdentity(this.directory);
+    await this.#connect();
+  }
+
+  #spawn(configFile: string): Promise<void> {
+    const { python, guestInit, isolation } = this.#settings;
+    const logFile = join(this.directory, 'guest.log');
+    const log = openSync(logFile, 'a', 0o600);
+    const env: Record<string, string> = { PATH: '/usr/bin:/bin', ...(isolation === 'process' ? { SIM_MACHINE: this.#marker } : {}) };
+    const child = spawn(python, ['-I', '-S', guestInit, 'boot', configFile], { cwd: '/', env, detached: true, stdio: ['ignore', 'pipe', log] });
+    closeSync(log);
+    child.unref();
+    return new Promise((resolve, reject) => {
+      let said = '';
+      const fail = (why: string): void => reject(new Error(`machine ${this.id} did not boot: ${why}`));
+      const timer = setTimeout(() => fail(`no sign of life within ${BOOT_LIMIT_MS} ms, see ${logFile}`), BOOT_LIMIT_MS);
+      child.on('error', (error) => fail(error.message));
+      const output = child.stdout as Readable;
+      output.setEncoding('utf8');
+      output.on('data', (chunk: string) => {
+        said += chunk;
+        if (!said.includes('\n')) return;
+        const answer = JSON.parse(said) as { error?: string };
+        if (answer.error) fail(answer.error);
+        else resolve();
+      });
+      output.on('close', () => {
+        clearTimeout(timer);
+        if (!said) fail(readFileSync(logFile, 'utf8').trim().split('\n').at(-1) || 'its first process ended');
+      });
+    });
+  }
+
+  #serveMetadata(): Promise<void> {
+    if (this.#metadata) return Promise.resolve();
+    const path = this.#socket('m');
+    rmSync(path, { force: true });
+    const server = createServer(this.#settings.metadata);
+    this.#metadata = server;
+    server.unref();
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, () => resolve());
+    });
+  }
+
+  async #connect(): Promise<void> {
+    const { link, state } = await openGuestLink(this.#socket('c'), (event) => this.#heard(event), () => this.#hungUp());
+    this.#link = link;
+    this.#running = new Set(state.running);
+    this.#phase = state.halted ? 'halted' : 'up';
+    // A server that came back on another port is reached there too.
+    link.send({ op: 'listen', port: this.#settings.serverPort });
+  }
+
+  #heard(event: GuestEvent): void {
+    if (event.event === 'done') {
+      this.#running.delete(event.id);
+      this.#pending.get(event.id)?.finish();
+    } else if (event.event === 'down') {
+      if (event.how === 'halt') this.#phase = 'halted';
+      else this.#wantsReboot = event.how === 'reboot';
+      this.#failPending();
+    }
+  }
+
+  #failPending(): void {
+    this.#running.clear();
+    for (const pending of [...this.#pending.values()]) pending.fail(new GuestGone(this.id));
+    this.#pending.clear();
+  }
+
+  /** The guest's first process is gone, or going, and the host did not ask for it. */
+  #hungUp(): void {
+    if (this.#phase === 'ending') return;
+    const reboots = this.#wantsReboot && this.#spec !== undefined;
+    this.#wantsReboot = false;
+    this.#link = undefined;
+    this.#phase = reboots ? 'rebooting' : 'ending';
+    this.#failPending();
+    const spec = this.#spec;
+    const next = this.#bury().then(async () => {
+      if (reboots && spec) return this.#bootNow(spec);
+      this.#phase = 'off';
+      this.onDown();
+    });
+    this.#rebooted = next.catch(() => {
+      this.#phase = 'off';
+      this.onDown();
+    });
+    this.#onHangUp();
+  }
+
+  /** Make sure that all of it is dead: nothing of a machine may outlive its first process. */
+  async #bury(): Promise<void> {
+    const identity = this.#identity;
+    if (identity && !(await waitUntilGone(identity, LAST_BREATH_MS))) {
+      killGuest(identity);
+      if (!(await waitUntilGone(identity, LAST_BREATH_MS))) throw new Error(`machine ${this.id} (pid ${identity.pid}) does not die`);
+    }
+    this.#identity = undefined;
+    rmSync(join(this.directory, 'guest.json'), { force: true });
+    if (this.#settings.isolation === 'process') await killMarked(this.#marker);
+  }
+
+  async adopt(): Promise<boolean> {
+    const identity = readIdentity(this.directory);
+    this.#identity = identity;
+    if (!identity || !isAlive(identity)) return false;
+    const config = JSON.parse(readFileSync(join(this.directory, 'boot.json'), 'utf8')) as { spec: MachineSpec };
+    this.#spec = config.spec;
+    await this.#serveMetadata();
+    try {
+      await this.#connect();
+    } catch {
+      return false; // alive but deaf: boot() buries it and starts afresh
+    }
+    return true;
+  }
+
+  #runUserData(spec: MachineSpec): void {
+    const done = join(this.directory, 'user-data.started');
+    if (!spec.userData?.startsWith('#!') || existsSync(done)) return;
+    writeFileSync(done, '');
+    // Its outcome stays in its files, as cloud-init's stays in its log; no API reports it.
+    this.run({ id: USER_DATA_ID, body: spec.userData, workingDirectory: '/', timeoutMs: 0, env: {} }).done.catch(() => undefined);
+  }
+
+  run(script: GuestScript): GuestRun {
+    if (!this.isUp) throw new Error(`machine ${this.id} is not up`);
+    const run = this.#track(script.id);
+    const send = (): void => {
+      this.#running.add(script.id);
+      this.#link?.send({ op: 'run', ...script });
+    };
+    if (this.#phase === 'up') send();
+    else void this.#rebooted.then(() => (this.isUp ? send() : this.#failPending()));
+    return run;
+  }
+
+  attach(scriptId: string): GuestRun | undefined {
+    const known = this.#pending.get(scriptId);
+    if (known) return known.run;
+    if (this.#running.has(scriptId)) return this.#track(scriptId);
+    if (existsSync(join(this.directory, 'disk', 'ssm', scriptId, 'result.json'))) return { done: this.#result(scriptId), kill: () => undefined };
+    return undefined;
+  }
+
+  #track(scriptId: string): GuestRun {
+    let finish: () => void = () => undefined;
+    let fail: (error: Error) => void = () => undefined;
+    const done = new Promise<GuestResult>((resolve, reject) => {
+      finish = () => {
+        this.#pending.delete(scriptId);
+        this.#result(scriptId).then(resolve, reject);
+      };
+      fail = reject;
+    });
+    // Whoever wants to know listens himself; nobody listening is no fault.
+    done.catch(() => undefined);
+    const run: GuestRun = { done, kill: () => this.#link?.send({ op: 'kill', id: scriptId }) };
+    this.#pending.set(scriptId, { run, finish, fail });
+    return run;
+  }
+
+  async #result(scriptId: string): Promise<GuestResult> {
+    const folder = join(this.directory, 'disk', 'ssm', scriptId);
+    const [record, stdout, stderr] = await Promise.all([
+      readFile(join(folder, 'result.json'), 'utf8'),
+      readFile(join(folder, 'stdout')),
+      readFile(join(folder, 'stderr')),
+    ]);
+    const { exitCode, timedOut, killed } = JSON.parse(record) as GuestResult;
+    return { exitCode, timedOut, killed, stdout, stderr };
+  }
+
+  /** End it by the host's wish; the disk stays. */
+  async #end(graceMs: number): Promise<void> {
+    await (this.#phase === 'rebooting' ? this.#rebooted : undefined);
+    this.#phase = 'ending';
+    const identity = this.#identity ?? readIdentity(this.directory);
+    this.#identity = identity;
+    if (identity) {
+      const canAsk = this.#link && (graceMs > 0 || this.#settings.isolation === 'process');
+      this.#link?.send({ op: 'down', how: 'poweroff', graceMs });
+      if (!canAsk || !(await waitUntilGone(identity, graceMs + LAST_BREATH_MS))) killGuest(identity);
+    }
+    this.#link?.close();
+    this.#link = undefined;
+    this.#failPending();
+    await this.#bury();
+    this.#closeMetadata();
+    rmSync(this.#socket('c'), { force: true });
+    this.#phase = 'off';
+  }
+
+  #closeMetadata(): void {
+    this.#metadata?.closeAllConnections();
+    this.#metadata?.close();
+    this.#metadata = undefined;
+    rmSync(this.#socket('m'), { force: true });
+  }
+
+  async shutdown(graceMs: number): Promise<void> {
+    await this.#end(graceMs);
+  }
+
+  async reboot(graceMs: number): Promise<void> {
+    if (!this.#link) throw new Error(`machine ${this.id} is not up`);
+    const ended = new Promise<void>((resolve) => {
+      this.#onHangUp = resolve;
+    });
+    this.#link.send({ op: 'down', how: 'reboot', graceMs });
+    await ended;
+    await this.#rebooted;
+    if (!this.isUp) throw new Error(`machine ${this.id} did not come back from its reboot`);
+  }
+
+  async destroy(): Promise<void> {
+    await this.#end(0);
+    await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** Leave the guest alone, for the next server to find. */
+  release(): void {
+    this.#phase = 'ending';
+    this.#link?.close();
+    this.#link = undefined;
+    this.#closeMetadata();
+  }
+}

@@ -1,0 +1,39 @@
+# Checks the archive in $in, unpacks it aside, verifies each file and moves the tree into place as $run/code.
+# Given: run in sha bytes parts (0: the archive is there already). Whatever goes wrong, nothing is left behind.
+fail() { # STAGE MESSAGE
+  rm -rf "$in"
+  answer failed "$1" "$2"
+  exit 1
+}
+if [ "$parts" -gt 0 ]; then
+  missing='' n=0
+  set --
+  while [ "$n" -lt "$parts" ]; do
+    if [ -f "$in/part.$n" ]; then set -- "$@" "$in/part.$n"; else missing="$missing $n"; fi
+    n=$((n + 1))
+  done
+  if [ -n "$missing" ]; then
+    # shellcheck disable=SC2086
+    answer missing $missing
+    exit 0
+  fi
+  cat "$@" >"$in/archive" 2>"$in/errors" || fail assemble "$(told "$in/errors")"
+  rm -f "$@"
+fi
+got=$(($(wc -c <"$in/archive")))
+[ "$got" -eq "$bytes" ] || fail check "$got of $bytes bytes arrived"
+[ "$(hash_of "$in/archive")" = "$sha" ] || fail check "the sha256 of the archive is not the one that was sent"
+mkdir -p "$in/tree/code" || fail unpack "cannot create $in/tree"
+umask 022
+tar -xzof "$in/archive" -C "$in/tree" 2>"$in/errors" || fail unpack "$(told "$in/errors")"
+command -v python3 >/dev/null 2>&1 || fail verify 'python3 is missing on the machine'
+counts=$(python3 -I -c "$verify_py" "$in/tree" "$run" 2>"$in/errors") || fail verify "$(told "$in/errors")"
+if [ -e "$run/code" ]; then mv "$run/code" "$in/old" || fail place "cannot replace $run/code"; fi
+if ! mv "$in/tree/code" "$run/code"; then
+  if [ -e "$in/old" ]; then mv "$in/old" "$run/code"; fi
+  fail place "cannot create $run/code"
+fi
+mv "$in/tree/manifest" "$run/code.manifest" || fail place "cannot create $run/code.manifest"
+rm -rf "$in"
+# shellcheck disable=SC2086
+answer 'done' $counts

@@ -1,0 +1,20 @@
+// The only way to ask. `--yes` answers; without a terminal the question becomes an error that names the flag.
+import { createInterface } from 'node:readline/promises';
+import { RunctlError } from '../core/errors.ts';
+import type { Ask } from '../core/ports.ts';
+
+export function createAsk(options: { yes: boolean; input: NodeJS.ReadStream; output: NodeJS.WriteStream; signal: AbortSignal }): Ask {
+  return async ({ text, flag }) => {
+    if (options.yes) return true;
+    if (!options.input.isTTY || !options.output.isTTY) {
+      throw new RunctlError('declined', `nobody is here to answer: ${text}`, { cause: 'Standard input is not a terminal.', hints: [`add ${flag} to go ahead`] });
+    }
+    const lines = createInterface({ input: options.input, output: options.output });
+    try {
+      const answer = await lines.question(`${text} [y/N] `, { signal: options.signal });
+      return /^y(es)?$/i.test(answer.trim());
+    } finally {
+      lines.close();
+    }
+  };
+}

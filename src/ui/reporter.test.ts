@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import type { Event } from '../core/events.ts';
+import { jsonlReporter, textReporter } from './reporter.ts';
+import { createStyle, formatBytes, formatElapsed, harmless } from './style.ts';
+
+function heard(live: boolean, events: Event[]): string {
+  let text = '';
+  const reporter = textReporter({ write: (part: string) => (text += part) }, createStyle(false, live), live);
+  events.forEach(reporter.report);
+  reporter.end();
+  return text;
+}
+const progress = (elapsedMs: number, detail?: string): Event => ({ kind: 'step.progress', step: 's', label: 'wait for SSM', elapsedMs, detail });
+
+describe('text reporter', () => {
+  test('R080 a pipe hears of a running step at least every five seconds', () => {
+    const ticks = Array.from({ length: 60 }, (_, i) => progress((i + 1) * 500));
+    const lines = heard(false, [{ kind: 'step.started', step: 's', label: 'wait for SSM' }, ...ticks]).trimEnd().split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines[0]).toBe('  … wait for SSM 5.0s');
+  });
+
+  test('R026 each finished phase has its elapsed time', () => {
+    expect(heard(false, [{ kind: 'step.done', step: 'c', label: 'create machine', elapsedMs: 1234, detail: 'on-demand i-1' }])).toBe('  ✓ create machine 1.2s  on-demand i-1\n');
+  });
+
+  test('R080 a terminal sees every tick on one line, wiped before the next word', () => {
+    const text = heard(true, [progress(500), progress(1000, 'pending'), { kind: 'log.line', text: 'epoch 1' }]);
+    expect(text.split('\u001b[2K')).toHaveLength(4);
+    expect(text.endsWith('\r\u001b[2K  │ epoch 1\n')).toBe(true);
+  });
+
+  test('escape sequences in a log are harmless', () => {
+    expect(heard(true, [{ kind: 'log.line', text: 'a\u001b[31mb\u001b]0;evil\u0007c\rd\u0008' }])).toBe('  │ abcd\n');
+    expect(harmless('tab\tand\nnewline stay')).toBe('tab\tand\nnewline stay');
+  });
+
+  test('R025 R026 the price is told with its source', () => {
+    expect(heard(false, [{ kind: 'cost.estimated', type: 't3.micro', market: 'on-demand', hourlyMicroUsd: 10_400, dailyMicroUsd: 249_600, source: 'table' }])).toContain('$0.0104/hour, $0.25/day (table)');
+    expect(heard(false, [{ kind: 'cost.estimated', type: 'x', market: 'on-demand', source: 'none' }])).toContain('price unknown');
+  });
+});
+
+test('R026 events as JSON lines on request', () => {
+  let text = '';
+  jsonlReporter({ write: (part: string) => (text += part) }).report(progress(500));
+  expect(JSON.parse(text)).toEqual({ kind: 'step.progress', step: 's', label: 'wait for SSM', elapsedMs: 500 });
+});
+
+test('sizes and times are short', () => {
+  expect([850, 3200, 125_000, 3_720_000].map(formatElapsed)).toEqual(['850ms', '3.2s', '2m05s', '1h02m']);
+  expect([12, 4096, 1.5 * 1024 * 1024].map(formatBytes)).toEqual(['12 B', '4.0 KiB', '1.5 MiB']);
+});
