@@ -81,8 +81,10 @@ function formatIn(argv: readonly string[]): Format {
 
 function reporterFor(format: Format, { quiet }: GlobalValues): Reporter {
   if (format.kind === 'jsonl') return jsonlReporter(process.stdout);
-  if (quiet) return silentReporter();
-  return textReporter(process.stderr, styleOf(process.stderr), process.stderr.isTTY === true && !process.env['CI']);
+  const terminal = process.stderr.isTTY === true;
+  // A program that reads JSON from us finds nothing on stderr but, when something is wrong, one JSON document.
+  if (quiet || (format.kind === 'json' && !terminal)) return silentReporter();
+  return textReporter(process.stderr, styleOf(process.stderr), terminal && !process.env['CI']);
 }
 
 function styleOf(stream: NodeJS.WriteStream): Style {

@@ -28,7 +28,8 @@ test('the scenario language sees a wrong line, a missing line, a line too many a
 
 describe('R081 stdout is one JSON document with --output json', () => {
   async function json(state: CliState, ...args: string[]): Promise<unknown> {
-    const { code, stdout, stderr } = await runCli([...args, '--output', 'json'], { state });
+    const end = args.includes('--') ? args.indexOf('--') : args.length;
+    const { code, stdout, stderr } = await runCli([...args.slice(0, end), '--output', 'json', ...args.slice(end)], { state });
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
     return JSON.parse(stdout);
   }
@@ -38,7 +39,7 @@ describe('R081 stdout is one JSON document with --output json', () => {
     try {
       copyTraining(state);
       expect(await json(state, 'sim', 'start')).toMatchObject({ started: true, endpoint: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) });
-      const sim = async (...args: string[]): Promise<any> => json(state, ...args, '--sim');
+      const sim = async (...args: string[]): Promise<any> => json(state, ...args.slice(0, 2), '--sim', ...args.slice(2));
       expect(await sim('doctor')).toMatchObject({ ok: true, checks: expect.any(Array) });
       const made = await sim('aws', 'create', 't3.micro', '--iam-instance-profile', 'runctl-ssm-profile', '--wait');
       expect(made).toMatchObject({ instanceType: 't3.micro', market: 'on-demand', state: 'running', ssm: 'connected', iamInstanceProfile: 'runctl-ssm-profile', dryRun: false });

@@ -169,6 +169,8 @@ runctl_exec() {
   shift 2
   cd "$rc_code" || { echo "runctl: no code directory $rc_code"; exit 127; }
   [ -f "$rc_script" ] || { echo "runctl: no script $rc_script in $rc_code"; exit 127; }
+  # Many scripts save to ./checkpoints whatever they are told: in code that is the run's own it leads to the right place.
+  [ "$rc_code" != "$rc_run/code" ] || [ -e checkpoints ] || ln -s ../checkpoints checkpoints 2>/dev/null || :
   rc_line=''
   case $rc_script in -*) rc_path=./$rc_script ;; */* | *.py) rc_path=$rc_script ;; *) rc_path=./$rc_script ;; esac
   IFS= read -r rc_line <"$rc_path" 2>/dev/null || :

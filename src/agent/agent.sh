@@ -74,7 +74,7 @@ runctl_home() { # -> rc_home rc_base rc_owner rc_group rc_user; SSM may leave HO
     ;;
   esac
   case $rc_home in /*) ;; *) runctl_fail 73 unwritable "no home directory is known for user $rc_me: HOME is '${HOME-}'" ;; esac
-  rc_base=${rc_home%/}/runctl
+  rc_base=${RUNCTL_BASE:-${rc_home%/}/runctl}
   rc_owner=$rc_me rc_group=$(id -g)
   if [ "$rc_me" = 0 ] && [ -d "$rc_home" ]; then
     # shellcheck disable=SC2046

@@ -1,5 +1,6 @@
+// The texts alone: what parse.ts makes of answers, and what render.ts and quote.ts may never produce.
 import { spawnSync } from 'node:child_process';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';

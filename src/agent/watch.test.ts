@@ -1,3 +1,4 @@
+// Looking at a job, stopping it and fetching what it made, with the real scripts and real processes.
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';

@@ -4,7 +4,6 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { Ask, Provider, Store } from '../core/ports.ts';
-import type { Ledger } from '../ledger/ledger.ts';
 import type { SimControl } from '../sim/daemon.ts';
 import { realClock } from './clock.ts';
 import type { CommandApp } from './command-app.ts';

@@ -13,6 +13,7 @@ export const WORDS: WordTable = {
   'aws start': { summary: 'start a stopped machine', aliases: ['resume'], load: async () => (await import('./machine/lifecycle.ts')).lifecycleCommand('aws', 'start') },
   'aws stop': { summary: 'stop a machine; its disk stays and costs little', aliases: ['pause'], load: async () => (await import('./machine/lifecycle.ts')).lifecycleCommand('aws', 'stop') },
   'aws terminate': { summary: 'terminate a machine; its disk goes too', aliases: ['destroy', 'rm', 'delete'], load: async () => (await import('./machine/lifecycle.ts')).lifecycleCommand('aws', 'terminate') },
+  'aws policy': { summary: 'print the IAM policies that runctl and its machines need', load: async () => (await import('./aws/policy.ts')).policyCommand },
   local: { summary: 'run a training script on this machine, with the same log, exit record and checkpoints', load: async () => (await import('./local.ts')).localCommand },
   'runs list': { summary: 'what was run, newest first', load: async () => (await import('./runs/list.ts')).runsListCommand },
   'runs show': { summary: 'one run: steps, times, effects on the cloud, result', load: async () => (await import('./runs/show.ts')).runsShowCommand },

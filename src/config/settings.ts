@@ -33,7 +33,7 @@ export const SETTINGS = {
   },
   checkpoint: {
     dir: text('checkpoints', 'Where scripts save checkpoints, relative to the project.', { pattern: /^[^\0]+$/, says: 'a directory' }),
-    keep_last_n: integer(10, 'How many checkpoints `checkpoint cleanup` keeps.', { min: 1, max: 1_000_000 }),
+    keep_last_n: integer(10, 'How many checkpoints are kept when old ones are cleaned up.', { min: 1, max: 1_000_000 }),
   },
   sync: {
     exclude: list('More patterns, as in .gitignore, of files that stay here.', ['data/', '*.mp4']),

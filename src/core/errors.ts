@@ -75,7 +75,7 @@ export class RunctlError extends Error {
   readonly code: ErrorCode;
   readonly reason: string | undefined;
   readonly hints: string[];
-  readonly data: Record<string, unknown> | undefined;
+  data: Record<string, unknown> | undefined;
   readonly source: unknown;
   step: string | undefined;
 

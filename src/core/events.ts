@@ -6,7 +6,7 @@ export type Event =
   | { kind: 'run.started'; runId: string; verb: string }
   | { kind: 'step.started'; step: string; label: string }
   | { kind: 'step.progress'; step: string; label: string; elapsedMs: number; detail?: string }
-  | { kind: 'step.done'; step: string; label: string; elapsedMs: number; detail?: string }
+  | { kind: 'step.done'; step: string; label: string; elapsedMs: number; detail?: string; bad?: boolean }
   | { kind: 'step.failed'; step: string; label: string; elapsedMs: number; message: string }
   | { kind: 'cost.estimated'; type: string; market: string; hourlyMicroUsd?: MicroUsd; dailyMicroUsd?: MicroUsd; source: string }
   | { kind: 'cost.actual'; seconds: number; costMicroUsd?: MicroUsd; machineId: string }

@@ -20,7 +20,7 @@ export interface Effect<T> {
 
 export interface Story {
   readonly runId: string;
-  step<T>(name: string, label: string, action: (say: Say) => Promise<T>, detail?: (value: T) => string | undefined): Promise<T>;
+  step<T>(name: string, label: string, action: (say: Say) => Promise<T>, detail?: (value: T) => string | undefined, isBad?: (value: T) => boolean): Promise<T>;
   effect<T>(step: string, effect: Effect<T>): Promise<T>;
   setMachine(machineId: string, provider: string): void;
 }
@@ -40,7 +40,7 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
   const story: Story = {
     runId: request.runId,
     setMachine: (machineId, provider) => ledger.setMachine(request.runId, machineId, provider),
-    step: async (name, label, action, detail) => {
+    step: async (name, label, action, detail, isBad) => {
       const startedAt = app.clock.now();
       const attempt = ledger.startStep(request.runId, name, startedAt);
       app.report({ kind: 'step.started', step: name, label });
@@ -50,7 +50,7 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
         const endedAt = app.clock.now();
         ledger.finishStep(request.runId, name, attempt, value, endedAt);
         ticker.stop();
-        app.report({ kind: 'step.done', step: name, label, elapsedMs: endedAt - startedAt, detail: detail?.(value) });
+        app.report({ kind: 'step.done', step: name, label, elapsedMs: endedAt - startedAt, detail: detail?.(value), ...(isBad?.(value) ? { bad: true } : {}) });
         return value;
       } catch (error) {
         ticker.stop();

@@ -62,15 +62,15 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'train', request, project: projectName(app) }, async (story) => {
     const startedAt = app.clock.now();
+    story.setMachine(request.machineId, provider.name);
     const { machine, shell } = await story.step('machine', 'find machine', () => readyMachine(app, provider, request.machineId), ({ machine }) => `${machine.type} ${machine.state}`).then(keepShell(provider));
-    story.setMachine(machine.id, provider.name);
     const launched = await launchOn(app, provider, story, machine, shell, request, root);
     if (!request.wait) {
       app.report({ kind: 'note', level: 'info', text: `the job runs on ${machine.id} without this command`, hints: [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} training-status ${machine.id}`] });
       return { ...launched, phase: 'running' };
     }
     const status = await followJob(app, provider, story, machine, shell, request.timeoutMs).catch(async (error: unknown) => {
-      if (app.signal.aborted && request.stopOnInterrupt) await stopJob(app, story, shell);
+      if (app.signal.aborted && request.stopOnInterrupt) await rescue(app, story, shell, { stop: true });
       throw error;
     });
     const outputs = await story.step('collect', 'fetch results', () => collectOutputs(app, shell, story.runId), describeOutputs);
@@ -178,6 +178,7 @@ export async function followJob(app: App, provider: Provider, story: Story, mach
       return last;
     },
     (status) => (status.exitCode === undefined ? status.phase : `${status.phase}, exit code ${status.exitCode}`),
+    (status) => status.phase !== 'succeeded',
   );
 }
 
@@ -189,8 +190,20 @@ export function resultOf(status: JobStatus, outputs: Outputs | undefined): Parti
   };
 }
 
-/** Step `stop-job`: SIGTERM and time to save a checkpoint, then SIGKILL. Works after Ctrl-C too: it has a signal of its own. */
-export async function stopJob(app: App, story: Story, shell: Shell): Promise<void> {
+/** Steps `stop-job` and `rescue` after something went wrong: what can be saved is saved, what cannot is told. Works after
+ *  Ctrl-C, which aborted everything that hangs on the app's signal; a second Ctrl-C ends the process. */
+export async function rescue(broken: App, story: Story, shell: Shell, { stop }: { stop: boolean }): Promise<Outputs | undefined> {
+  const app: App = { ...broken, signal: new AbortController().signal };
+  const tolerate = (what: string) => (failure: unknown): undefined => {
+    app.report({ kind: 'note', level: 'warning', text: `${what}: ${failure instanceof Error ? failure.message : String(failure)}` });
+    return undefined;
+  };
+  if (stop) await stopJob(app, story, shell).catch(tolerate('the job could not be stopped in order'));
+  return story.step('rescue', 'rescue results', () => collectOutputs(app, shell, story.runId), describeOutputs).catch(tolerate('results could not be fetched'));
+}
+
+/** SIGTERM and time to save a checkpoint, then SIGKILL. */
+async function stopJob(app: App, story: Story, shell: Shell): Promise<void> {
   const graceS = app.config.train.stop_grace_seconds;
   await story.step('stop-job', 'stop training', async () => parseStop(await shell.run(renderStop(story.runId, graceS), { timeoutMs: (graceS + 30) * 1000 })), (outcome) => ({ term: 'ended on SIGTERM', kill: `killed after ${graceS} s`, none: 'had ended already' })[outcome.stopped]);
 }

@@ -10,7 +10,7 @@ import { type CreateRequest, createMachine, waitForNewMachine } from './create.t
 import { requirePrerequisites } from './doctor.ts';
 import { costOfMachine } from './money.ts';
 import { type Story, tell } from './steps.ts';
-import { type TrainRequest, type TrainResult, describeOutputs, findScript, followJob, judge, launchOn, resultOf, stopJob } from './train.ts';
+import { type TrainRequest, type TrainResult, describeOutputs, findScript, followJob, judge, launchOn, rescue, resultOf } from './train.ts';
 import { waitForState } from './wait.ts';
 
 export type OnFailure = 'terminate' | 'stop' | 'keep';
@@ -74,19 +74,14 @@ async function afterFailure(custody: Custody, onFailure: OnFailure, error: unkno
   const app: App = { ...custody.app, signal: new AbortController().signal };
   const care: Custody = { ...custody, app };
   if (care.launched && care.shell && !care.outputs) {
-    const { shell } = care;
-    if (custody.app.signal.aborted || (error instanceof RunctlError && error.code === 'timeout')) {
-      await stopJob(app, care.story, shell).catch((failure: unknown) => warn(app, 'the job could not be stopped in order', failure));
-    }
-    care.outputs = await care.story
-      .step('rescue', 'rescue results', () => collectOutputs(app, shell, care.story.runId), describeOutputs)
-      .catch((failure: unknown) => warn(app, 'results could not be fetched', failure));
+    const stop = custody.app.signal.aborted || (error instanceof RunctlError && error.code === 'timeout');
+    await rescue(app, care.story, care.shell, { stop });
   }
   const id = care.machine.id;
   try {
     const end = await letGo(care, onFailure);
     if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
-    if (error instanceof RunctlError) Object.assign((error.data as object | undefined) ?? {}, { machineState: end.machineState });
+    if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
   } catch (failure) {
     app.report({
       kind: 'note', level: 'warning',
@@ -95,11 +90,6 @@ async function afterFailure(custody: Custody, onFailure: OnFailure, error: unkno
     });
   }
   return error;
-}
-
-function warn(app: App, what: string, failure: unknown): undefined {
-  app.report({ kind: 'note', level: 'warning', text: `${what}: ${failure instanceof Error ? failure.message : String(failure)}` });
-  return undefined;
 }
 
 /** Step `release`: the machine goes, stops or stays; says what it cost so far. */

@@ -82,7 +82,8 @@ export function simControl({ directory, serverFile, defaults }: SimOptions): Sim
     },
     async status() {
       const info = read();
-      return info && (await control(info, 'GET', 'status'));
+      const status = info && (await control(info, 'GET', 'status'));
+      return status && { endpoint: `http://127.0.0.1:${info.port}`, ...status };
     },
     async reset() {
       const info = await find();

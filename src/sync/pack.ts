@@ -122,7 +122,7 @@ async function readable<T>(entry: PlannedFile, read: () => Promise<T>): Promise<
   try {
     return await read();
   } catch (error) {
-    throw new RunctlError('sync-failed', `${JSON.stringify(entry.path)} cannot be read`, { cause: (error as Error).message, hints: [`runctl config set sync.exclude ${JSON.stringify(entry.path)}`], source: error });
+    throw new RunctlError('sync-failed', `${JSON.stringify(entry.path)} cannot be read`, { cause: (error as Error).message, hints: [`[sync]\nexclude = [${JSON.stringify(entry.path)}]`], source: error });
   }
 }
 

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { listFiles } from './listing.ts';
 import { listTree, planTree } from './plan.ts';
@@ -164,7 +164,7 @@ describe('the plan', () => {
     const entries = [entry('train.py'), ...Array.from({ length: 8 }, (_, i) => entry(`big${i}.bin`, 60 * 1024 * 1024))];
     const { warnings, bytes } = planTree({ root: '/p', source: 'walk', entries }, { script: 'train.py' });
     expect(warnings).toHaveLength(6);
-    expect(warnings[0]).toBe('"big0.bin" (60 MiB) goes to the machine with the code; to leave it out: runctl config set sync.exclude "big0.bin"');
+    expect(warnings[0]).toBe('"big0.bin" (60 MiB) goes to the machine with the code; to leave it out, add it to exclude in [sync] of .runctl.toml');
     expect(warnings[5]).toBe('and 3 more like this');
     expect(bytes).toBe(8 * 60 * 1024 * 1024 + 1);
   });

@@ -123,7 +123,7 @@ export const EXPLANATIONS: Record<SkipReason, string> = {
 };
 
 function warningsOf(files: PlannedFile[], skipped: SkippedFile[]): string[] {
-  const large = files.filter((file) => file.sizeBytes > LARGE_BYTES).map(({ path, sizeBytes }) => `${JSON.stringify(path)} (${Math.round(sizeBytes / 1048576)} MiB) goes to the machine with the code; to leave it out: runctl config set sync.exclude ${JSON.stringify(path)}`);
+  const large = files.filter((file) => file.sizeBytes > LARGE_BYTES).map(({ path, sizeBytes }) => `${JSON.stringify(path)} (${Math.round(sizeBytes / 1048576)} MiB) goes to the machine with the code; to leave it out, add it to exclude in [sync] of .runctl.toml`);
   const outside = skipped.filter(({ reason }) => reason === 'link-outside').map(({ path }) => `${JSON.stringify(path)} is not sent: it ${EXPLANATIONS['link-outside']}`);
   const most = 5;
   return [large, outside].flatMap((list) => (list.length > most ? [...list.slice(0, most), `and ${list.length - most} more like this`] : list));

@@ -55,9 +55,10 @@ export async function unpackOutputs(archive: string, directory: string, { maxByt
       for await (const entry of readTar(chunks)) await take(entry);
     });
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!code.startsWith('Z_')) throw error;
-    throw new RunctlError('transfer-failed', 'the archive is damaged', { cause: (error as Error).message, source: error });
+    const { code = '', syscall, message } = error as NodeJS.ErrnoException;
+    if (code.startsWith('Z_')) throw new RunctlError('transfer-failed', 'the archive is damaged', { cause: message, source: error });
+    if (syscall !== undefined) throw new RunctlError('transfer-failed', `${directory} cannot be filled`, { cause: message, hints: [`df -h ${directory}`, `ls -ld ${directory}`], source: error });
+    throw error;
   }
   for (const { path, target } of links) {
     await clear(directory, path);

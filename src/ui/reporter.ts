@@ -55,7 +55,7 @@ export function textReporter(sink: Sink, style: Style, live: boolean): Reporter 
         }
         return;
       case 'step.done':
-        return say(`  ${style.good('✓')} ${event.label} ${style.dim(formatElapsed(event.elapsedMs))}${event.detail ? `  ${harmless(event.detail)}` : ''}`);
+        return say(`  ${event.bad ? style.bad('✗') : style.good('✓')} ${event.label} ${style.dim(formatElapsed(event.elapsedMs))}${event.detail ? `  ${harmless(event.detail)}` : ''}`);
       case 'step.failed':
         return say(`  ${style.bad('✗')} ${event.label} ${style.dim(formatElapsed(event.elapsedMs))}  ${harmless(event.message)}`);
       case 'log.line':

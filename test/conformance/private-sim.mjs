@@ -22,7 +22,7 @@ export function startPrivateSim({ dial = 'instant', args = [] } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'runctl-private-'));
   const work = join(directory, 'work');
   mkdirSync(work);
-  const base = { ...calmEnvironment(), XDG_STATE_HOME: join(directory, 'state'), XDG_CONFIG_HOME: join(directory, 'config'), RUNCTL_SIM_DIAL: dial, RUNCTL_MAIN: MAIN };
+  const base = { ...calmEnvironment(), XDG_STATE_HOME: join(directory, 'state'), XDG_CONFIG_HOME: join(directory, 'config'), RUNCTL_SIM_DIAL: dial, RUNCTL_MAIN: MAIN, RUNCTL_NODE: process.execPath };
   const run = (words) => {
     const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...words, '--output', 'json'], { cwd: work, env: base, encoding: 'utf8', timeout: 60_000 });
     if (status !== 0) throw new Error(`runctl ${words.join(' ')} ended with ${status ?? error?.message}: ${stderr.trim()}`);

@@ -1,5 +1,5 @@
 // Third-party clients drive the pretend cloud: each session has a private one, started by `runctl sim start` with dial instant.
-// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|boto3|rclone]…`
+// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|boto3-machines|boto3-objects|rclone]…`
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,13 +9,18 @@ import { ROOT, startPrivateSim } from './private-sim.mjs';
 const HERE = join(ROOT, 'test/conformance');
 const SESSION_LIMIT_MS = 8 * 60_000;
 
-const SESSIONS = {
-  'aws-cli': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-cli.mjs')]] },
-  boto3: {
+function boto3Session(file) {
+  return {
     find: findBoto3,
     say: (client) => `boto3 ${client.version}`,
-    start: (client) => [client.command, ['-W', 'ignore', join(HERE, 'boto3_session.py'), ...(client.readsEndpoint ? [] : ['--endpoint-argument'])]],
-  },
+    start: (client) => [client.command, ['-W', 'ignore', join(HERE, file), ...(client.readsEndpoint ? [] : ['--endpoint-argument'])]],
+  };
+}
+
+const SESSIONS = {
+  'aws-cli': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-cli.mjs')]] },
+  'boto3-machines': boto3Session('boto3_machines.py'),
+  'boto3-objects': boto3Session('boto3_objects.py'),
   rclone: { find: findRclone, say: (client) => `rclone ${client.version}`, start: () => [process.execPath, [join(HERE, 'rclone.mjs')]] },
 };
 

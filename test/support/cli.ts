@@ -1,12 +1,13 @@
 // Runs the built program as a user would: a process of its own, with a private home, state and cloud, and nothing of this
 // machine's AWS settings. Not for unit tests: it needs dist/ (npm run build, which `npm test` does first).
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../..');
-const PROGRAM = join(REPOSITORY, 'dist/main.cjs');
+/** RUNCTL_TEST_PROGRAM: the same tests against another build, such as an installed package. */
+const PROGRAM = process.env['RUNCTL_TEST_PROGRAM'] ?? join(REPOSITORY, 'dist/main.cjs');
 
 export interface Outcome {
   code: number;
@@ -74,8 +75,9 @@ export async function withState<T>(body: (state: CliState) => Promise<T>, env?: 
   }
 }
 
-/** The example scripts and their data, as a user who copied them would have them. */
+/** The example scripts and their data, as a user who copied them into a project of his own would have them. */
 export function copyTraining(state: CliState): void {
+  writeFileSync(join(state.project, 'pyproject.toml'), '[project]\nname = "digits"\n');
   cpSync(join(REPOSITORY, 'training'), join(state.project, 'training'), { recursive: true, filter: (path) => !path.includes('__pycache__') });
 }
 

@@ -6,7 +6,7 @@
 //   ! text             a line of its stderr: in this order, other lines may stand between
 //   ...                any number of stdout lines
 //   ? 3                its exit code, when that is not 0
-// In a line: * any text; <run> <instance> <time> <number> an id or value of that shape.
+// In a line: * any text; a blank any number of blanks; <run> <instance> <time> <number> an id or value of that shape.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CliState, type Outcome, copyTraining, runShell } from './cli.ts';
@@ -93,6 +93,7 @@ function firstMissing(patterns: readonly string[], actual: readonly string[]): s
 
 const SHAPES: Record<string, string> = {
   '*': '.*',
+  ' ': ' +',
   '<run>': 'run-\\d{8}-[a-z0-9]{6}',
   '<instance>': 'i-[0-9a-f]{17}',
   '<time>': '(?:\\d+ms|\\d+\\.\\ds|\\d+m\\d\\ds)',
@@ -100,8 +101,8 @@ const SHAPES: Record<string, string> = {
 };
 
 export function matchLine(pattern: string, line: string): boolean {
-  const parts = pattern.split(/(\*|<run>|<instance>|<time>|<number>)/);
-  return new RegExp(`^${parts.map((part) => SHAPES[part] ?? part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('')}$`).test(line);
+  const parts = pattern.split(/(\*| +|<run>|<instance>|<time>|<number>)/);
+  return new RegExp(`^${parts.map((part) => SHAPES[part.replace(/^ +$/, ' ')] ?? part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('')}$`).test(line);
 }
 
 function linesOf(text: string): string[] {

@@ -56,6 +56,6 @@ export function trainFacts(result: TrainResult): string[] {
     ['Outputs', result.outputs],
     ['Log', result.outputs ? `${result.outputs}/training.log` : result.logPath],
     ['Elapsed', result.elapsedS === undefined ? undefined : `${result.elapsedS.toFixed(1)} s`],
-    ['Cost', result.costUsd === undefined ? undefined : `$${result.costUsd.toFixed(6)}`],
+    ['Cost', result.costUsd === undefined || result.instanceId === 'local' ? undefined : `$${result.costUsd.toFixed(6)}`],
   ]);
 }

@@ -13,7 +13,7 @@ export const simStatusCommand = defineCommand({
   text: (result: Record<string, unknown>) => {
     if (!result['running']) return 'The built-in cloud is not running (runctl sim start)';
     const instances = Object.entries((result['instances'] as Record<string, number> | undefined) ?? {}).map(([state, count]) => `${count} ${state}`).join(', ');
-    const total = result['totalMicroUsd'];
+    const total = result['meterTotalMicroUsd'];
     return [
       'The built-in cloud is running',
       ...renderFacts([

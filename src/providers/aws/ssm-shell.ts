@@ -18,7 +18,7 @@ const SEND_ATTEMPTS = 5;
 /** An accepted command may be unknown to readers for this long. */
 const INVISIBLE_MS = 10_000;
 const LOOK_AT_MACHINE_EVERY_MS = 15_000;
-const POLL_MS = [15, 25, 50, 100, 200, 400, 800, 1_500];
+const POLL_MS = [10, 10, 10, 15, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1_200, 1_500];
 
 type Invocation = { Status?: string; StatusDetails?: string; ResponseCode?: number; StandardOutputContent?: string; StandardErrorContent?: string };
 

@@ -175,9 +175,15 @@ export class Guest {
       this.#running.delete(event.id);
       this.#pending.get(event.id)?.finish();
     } else if (event.event === 'down') {
-      if (event.how === 'halt') this.#phase = 'halted';
-      else this.#wantsReboot = event.how === 'reboot';
-      this.#failPending();
+      if (event.how === 'halt') {
+        this.#phase = 'halted';
+        this.#failPending();
+        return;
+      }
+      // It is about to exit: from here on nothing may be sent to it.
+      this.#wantsReboot = event.how === 'reboot';
+      this.#link?.close();
+      this.#hungUp();
     }
   }
 

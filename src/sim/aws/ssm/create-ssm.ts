@@ -18,7 +18,7 @@ export interface Ssm {
   /** Take up commands that a former server left; after EC2 has found its machines. */
   resume(): void;
   /** The world was emptied. */
-  reset(): void;
+  forget(): void;
   close(): void;
 }
 
@@ -54,7 +54,7 @@ export function createSsm(cloud: Cloud, log: (line: string) => void): Ssm {
   return {
     service: { protocol: 'json', name: 'ssm', target: 'AmazonSSM', operations },
     resume: () => delivery.resume(),
-    reset: () => delivery.forget(),
+    forget: () => delivery.forget(),
     close: () => delivery.close(),
   };
 }

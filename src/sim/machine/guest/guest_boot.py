@@ -65,10 +65,15 @@ def boot(config_file):
     else:
         import guest_sandbox
         guest_sandbox.unshare(config['isolation'] == 'network', config['userNamespace'])
+        recorded, recording = os.pipe()
         child = os.fork()
         if child:
             record_identity(config, child)
             os._exit(0)
+        # Nobody may hear of this machine before it can be found by its pid.
+        os.close(recording)
+        os.read(recorded, 1)
+        os.close(recorded)
         os.setsid()
     try:
         Guest(config, control).live()
@@ -260,6 +265,8 @@ class Guest:
         if self.going_down and grace > 0:
             return
         self.going_down = how
+        # The agent goes down with the rest: what its scripts still do, nobody reports.
+        self.scripts.silent = True
         if grace > 0:
             self.signal_all(signal.SIGTERM)
             self.loop.after(grace, self.kill_all)
@@ -290,6 +297,7 @@ class Guest:
         if how == 'halt':
             # A halted machine still runs, and is paid for, in the eyes of its owner's cloud.
             self.halted, self.going_down = True, None
+            self.scripts.running.clear()
             return
         os._exit(0)
 

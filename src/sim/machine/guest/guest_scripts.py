@@ -28,6 +28,7 @@ class Scripts:
         self.loop, self.folder, self.environment, self.announce = loop, folder, environment, announce
         self.running = {}
         self.by_pid = {}
+        self.silent = False
         self.prune()
 
     def prune(self):
@@ -124,7 +125,7 @@ class Scripts:
             self.settle(script)
 
     def settle(self, script):
-        if script.exit_code is None or script.name not in self.running:
+        if self.silent or script.exit_code is None or script.name not in self.running:
             return
         if script.pipes:
             if not script.killed and not script.timed_out:

@@ -1,0 +1,18 @@
+// runctl runs list
+import { type RunSummary, listRuns } from '../../engine/runs.ts';
+import { defineCommand } from '../define.ts';
+
+export const runsListCommand = defineCommand({
+  flags: {
+    limit: { kind: 'number', placeholder: 'N', default: 20, min: 1, max: 10_000, summary: 'how many' },
+    state: { kind: 'choice', values: ['open', 'succeeded', 'failed', 'interrupted'], summary: 'only these' },
+  },
+  examples: ['runctl runs list', 'runctl runs list --state failed --output json'],
+  run: ({ flags }, app) => listRuns(app, { limit: flags.limit, state: flags.state }),
+  text: (runs: RunSummary[]) => {
+    if (runs.length === 0) return 'No runs yet. Try: runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3';
+    const rows = [['RUN', 'STATE', 'WHAT', 'MACHINE', 'STARTED', 'SECONDS'], ...runs.map((run) => [run.runId, run.state, run.verb, run.machineId ?? '-', run.startedAt, run.elapsedS === undefined ? '-' : run.elapsedS.toFixed(1)])];
+    const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+    return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  },
+});

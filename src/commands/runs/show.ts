@@ -1,0 +1,19 @@
+// runctl runs show
+import { formatElapsed } from '../../ui/style.ts';
+import { type RunDetail, showRun } from '../../engine/runs.ts';
+import { defineCommand } from '../define.ts';
+import { renderFacts } from '../machine/facts.ts';
+
+export const runsShowCommand = defineCommand({
+  args: [{ name: 'run', summary: 'run id; absent: the newest', optional: true }],
+  examples: ['runctl runs show', 'runctl runs show run-20260101-abc234 --output json'],
+  run: ({ args }, app) => showRun(app, args['run']),
+  text: (run: RunDetail, style) =>
+    [
+      `${style.bold(run.runId)} ${run.verb}: ${run.state}`,
+      ...renderFacts([['Machine', run.machineId], ['Started', run.startedAt], ['Ended', run.endedAt], ['Cost', run.costUsd === undefined ? undefined : `$${run.costUsd.toFixed(6)}`]]),
+      'Steps:',
+      ...run.steps.map((step) => `  ${step.state === 'done' ? style.good('✓') : step.state === 'failed' ? style.bad('✗') : '…'} ${step.name.padEnd(12)} ${step.elapsedMs === undefined ? '' : formatElapsed(step.elapsedMs)}${step.error ? `  ${style.foreign(step.error)}` : ''}`),
+      ...(run.effects.length > 0 ? ['Effects on the cloud:', ...run.effects.map((effect) => `  ${effect.kind} ${effect.state}${effect.resourceId ? ` ${effect.resourceId}` : ''}`)] : []),
+    ].join('\n'),
+});
