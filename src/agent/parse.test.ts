@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';
 import { parseLaunch, parseStatus, parseWatch } from './parse.ts';
-import { shellQuote } from './quote.ts';
+import { shellQuote } from '../core/quote.ts';
 import { renderLaunch, renderLog, renderPackOutputs, renderStatus, renderStop, renderWatch } from './render.ts';
 
 const RUN = 'run-20261122-k3f9q2';

@@ -5,7 +5,7 @@ import { isRunId } from '../core/ids.ts';
 import type { JobSpec } from '../core/job.ts';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';
-import { shellQuote } from './quote.ts';
+import { shellQuote } from '../core/quote.ts';
 
 /** Comments and indentation stay here; the programs hold no text in which either matters (tested). */
 function strip(source: string): string {

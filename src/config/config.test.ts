@@ -35,7 +35,7 @@ describe('reading', () => {
     expect(found).toBeUndefined();
     expect(warnings).toEqual([]);
     expect(values.aws).toMatchObject({ region: undefined, s3_bucket: undefined, default_instance_type: 't3.medium', max_instances: 50 });
-    expect(values.train).toEqual({ on_failure: 'terminate', timeout_minutes: 120, stop_grace_seconds: 30, env: {} });
+    expect(values.train).toEqual({ on_failure: 'terminate', timeout_minutes: 0, stop_grace_seconds: 30, env: {} });
     expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
   });
 
@@ -43,7 +43,7 @@ describe('reading', () => {
     writeFileSync(file, '[aws]\ns3_bucket = "x-bucket"\n');
     const { values, sources } = await load();
     expect(values.aws.s3_bucket).toBe('x-bucket');
-    expect(values.checkpoint.keep_last_n).toBe(10);
+    expect(values.sync.max_direct_mb).toBe(2);
     expect(sources['aws.s3_bucket']).toBe(`${file}:2`);
     expect(sources['aws.max_instances']).toBe('default');
   });
@@ -147,7 +147,6 @@ describe('mistakes', () => {
     const { values, warnings } = await load();
     expect(values.aws).toMatchObject({ project_name: 'old', owner: 'me' });
     expect(values.local.device).toBe('cpu');
-    expect(values.checkpoint.dir).toBe('ck');
     expect(warnings).toEqual([
       `${file}:2: aws.use_spot is not used: machines are on-demand unless the command line says otherwise; remove the line`,
       expect.stringContaining(':3: aws.spot_max_price is not used'),
@@ -155,7 +154,7 @@ describe('mistakes', () => {
       `${file}:5: aws.user_id is now called aws.owner`,
       `${file}:6: [runpod] is not used: RunPod is not a provider of this version; remove the section`,
       `${file}:9: local.default_device is now called local.device`,
-      `${file}:10: local.checkpoint_dir is now called checkpoint.dir`,
+      expect.stringContaining(':10: local.checkpoint_dir is not used: scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR'),
       expect.stringContaining(':12: checkpoint.save_interval is not used'),
       expect.stringContaining(':14: monitoring.log_dir is not used'),
       expect.stringContaining(':15: monitoring.enable_warnings is not used'),

@@ -16,24 +16,20 @@ export const SETTINGS = {
     key_name: optionalText('my-key', 'EC2 key pair of new machines. Only SSH needs one.', { pattern: /^[\x20-\x7e]{1,255}$/, says: 'the name of a key pair' }),
     security_group: optionalText('sg-0123456789abcdef0', 'Security group of new machines, by id or name. Without it one of our own, with no inbound rule.', { pattern: /^\S.{0,254}$/, says: 'the id or name of a security group' }),
     subnet_id: optionalText('subnet-0123456789abcdef0', 'Subnet of new machines. Without it one of the default VPC.', { pattern: /^subnet-[0-9a-f]{8,17}$/, says: 'a subnet id such as "subnet-0123456789abcdef0"' }),
-    root_volume_gb: optionalInteger(30, 'Size of the root disk. Without it 30, or 50 on GPU types, and never less than the image needs.', { min: 1, max: 65_536 }),
+    root_volume_gb: optionalInteger(30, 'Size of the root disk. Without it 30, or 100 on GPU types, and never less than the image needs.', { min: 1, max: 65_536 }),
     project_name: optionalText('my-project', 'Project that machines are tagged with. Without it the name of the project directory.', TAG),
     owner: optionalText('me', 'Person whom machines are tagged with. Without it the login name.', TAG),
     max_instances: integer(50, 'Refuse to create a machine when this many are already there.', { min: 0, max: 100_000 }),
   },
   train: {
     on_failure: choice(['terminate', 'stop', 'keep'], 'terminate', 'What `workflow train` does with its machine when something fails.'),
-    timeout_minutes: integer(120, 'How long `--wait` waits for the script; 0 for no limit.', { min: 0, max: 525_600 }),
+    timeout_minutes: integer(0, 'How long `--wait` follows a training, unless --timeout says so; 0 for no limit. The training itself goes on.', { min: 0, max: 525_600 }),
     stop_grace_seconds: integer(30, 'How long a script has after SIGTERM to save its work before it is killed.', { min: 0, max: 3600 }),
     env: table('Environment variables for the script, such as { WANDB_MODE = "offline" }.', { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, says: 'names of letters, digits and _ that do not begin with a digit' }),
   },
   local: {
     device: text('auto', 'Given to local scripts as RUNCTL_DEVICE.', { pattern: /^(auto|cpu|mps|cuda(:\d+)?)$/, says: '"auto", "cpu", "mps", "cuda" or "cuda:N"' }),
     output_dir: text('runs', 'Where logs, checkpoints and results of runs are put, relative to the project. Never sent to machines.', { pattern: /^(?!\.{0,2}$)[^\0]+$/, says: 'a directory below the project' }),
-  },
-  checkpoint: {
-    dir: text('checkpoints', 'Where scripts save checkpoints, relative to the project.', { pattern: /^[^\0]+$/, says: 'a directory' }),
-    keep_last_n: integer(10, 'How many checkpoints are kept when old ones are cleaned up.', { min: 1, max: 1_000_000 }),
   },
   sync: {
     exclude: list('More patterns, as in .gitignore, of files that stay here.', ['data/', '*.mp4']),
@@ -51,7 +47,6 @@ export const SECTION_TITLES: Record<keyof typeof SETTINGS, string> = {
   aws: 'Machines on AWS, real or built in',
   train: 'Training jobs',
   local: 'This computer',
-  checkpoint: 'Checkpoints',
   sync: 'What goes to machines',
   sim: 'The built-in cloud',
 };
@@ -66,14 +61,17 @@ export const RENAMED: Record<string, string> = {
   'aws.default_project_name': 'aws.project_name',
   'aws.user_id': 'aws.owner',
   'local.default_device': 'local.device',
-  'local.checkpoint_dir': 'checkpoint.dir',
 };
 
 /** Names of the earlier tool that mean nothing here, each with what to do instead. A section name stands for all its keys. */
 export const RETIRED: Record<string, string> = {
   'aws.use_spot': 'machines are on-demand unless the command line says otherwise; remove the line',
   'aws.spot_max_price': 'machines are on-demand unless the command line says otherwise; remove the line',
+  'local.checkpoint_dir': 'scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR; remove the line',
+  'checkpoint.dir': 'scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR; remove the line',
+  'checkpoint.keep_last_n': 'every checkpoint of a run is kept; remove the line',
   'checkpoint.save_interval': 'the script decides when to save; pass it an argument after --',
+  checkpoint: 'it has no settings any more; remove the section',
   'monitoring.log_dir': 'each run has its own directory with training.log in it; runctl aws monitor shows it',
   'monitoring.update_interval_secs': 'runctl adapts how often it looks; remove the line',
   'monitoring.enable_warnings': 'warnings are always shown, on stderr; remove the line',

@@ -69,7 +69,7 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
       app.report({ kind: 'note', level: 'info', text: `the job runs on ${machine.id} without this command`, hints: [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} training-status ${machine.id}`] });
       return { ...launched, phase: 'running' };
     }
-    const status = await followJob(app, provider, story, machine, shell, request.timeoutMs).catch(async (error: unknown) => {
+    const status = await followJob(app, provider, story, machine, shell, request.timeoutMs ?? (app.config.train.timeout_minutes * 60_000 || undefined)).catch(async (error: unknown) => {
       if (app.signal.aborted && request.stopOnInterrupt) await rescue(app, story, shell, { stop: true });
       throw error;
     });
@@ -114,7 +114,7 @@ export async function launchOn(
     runDirectory = prepared.directory;
     sync = await story.step('sync', 'sync code', (say) => syncTree(app, shell, root, request.includePatterns, prepared.directory, say), describeSync);
   }
-  const spec: JobSpec = { runId, script: root.script, args: request.args, env: app.config.train.env, codeDirectory: request.syncCode ? undefined : root.directory };
+  const spec: JobSpec = { runId, script: root.script, args: request.args, env: { ...(request.syncCode ? {} : { RUNCTL_DEVICE: app.config.local.device }), ...app.config.train.env }, codeDirectory: request.syncCode ? undefined : root.directory };
   const launched = await story.step(
     'launch',
     'start training',

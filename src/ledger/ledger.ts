@@ -4,66 +4,14 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunctlError } from '../core/errors.ts';
 import { effectToken } from '../core/ids.ts';
-import type { MicroUsd } from '../core/money.ts';
 import { currentOwner, type Owner } from './owner.ts';
+import type { CostRecord, EffectRecord, EffectState, RunRecord, RunState, StepRecord } from './records.ts';
 import { redact } from './redact.ts';
 import { effectOf, json, runOf, stepOf } from './rows.ts';
 import { migrate } from './schema.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
 
-export type RunState = 'open' | 'succeeded' | 'failed' | 'interrupted';
-export type EffectState = 'intended' | 'done' | 'failed' | 'abandoned';
-
-export interface RunRecord {
-  id: string;
-  verb: string;
-  state: RunState;
-  machineId?: string;
-  provider?: string;
-  project?: string;
-  request: unknown;
-  result?: unknown;
-  createdAt: number;
-  endedAt?: number;
-  /** The process that works, or worked, on it. An open run whose owner is dead was interrupted. */
-  owner: Owner;
-}
-
-export interface StepRecord {
-  runId: string;
-  name: string;
-  attempt: number;
-  state: 'started' | 'done' | 'failed';
-  startedAt: number;
-  endedAt?: number;
-  value?: unknown;
-  error?: unknown;
-}
-
-export interface EffectRecord {
-  runId: string;
-  step: string;
-  attempt: number;
-  token: string;
-  kind: string;
-  state: EffectState;
-  /** The intent: what was about to be asked for. */
-  request: unknown;
-  outcome?: unknown;
-  resourceId?: string;
-  intendedAt: number;
-  settledAt?: number;
-}
-
-export interface CostRecord {
-  runId: string;
-  machineId: string;
-  category: string;
-  seconds: number;
-  /** Undefined when the price was unknown. */
-  costMicroUsd?: MicroUsd;
-  at: number;
-}
+export type { RunRecord, RunState } from './records.ts';
 
 export interface Ledger {
   readonly path: string;

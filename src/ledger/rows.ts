@@ -1,5 +1,5 @@
 // Rows of the ledger's tables to records and back.
-import type { EffectRecord, EffectState, RunRecord, RunState, StepRecord } from './ledger.ts';
+import type { EffectRecord, EffectState, RunRecord, RunState, StepRecord } from './records.ts';
 import type { Row, SqlValue } from './sqlite.ts';
 
 /** NULL for undefined: "nothing was said" is not the JSON value null. */

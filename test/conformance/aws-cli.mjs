@@ -2,7 +2,7 @@
 // Started by run.mjs with the environment of `runctl sim env`. Its files are small on purpose: each call costs the CLI over half a second.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { findAws } from './clients.mjs';
@@ -42,7 +42,7 @@ const fetchStatus = (url) =>
     get(url, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));
-      response.on('end', () => resolve({ status: response.statusCode, body: Buffer.concat(parts) }));
+      response.on('end', () => resolve([response.statusCode, Buffer.concat(parts).toString('utf8')]));
     }).on('error', reject);
   });
 
@@ -279,6 +279,8 @@ await check('R200 s3 sync of a tree with odd names: up, nothing to do, down', ()
   for (const [index, name] of odd.entries()) {
     mkdirSync(join(mine('tree'), name, '..'), { recursive: true });
     writeFileSync(join(mine('tree'), name), `file ${index}\n`);
+    // S3 keeps whole seconds: a file written in the second of its upload looks newer than its copy.
+    utimesSync(join(mine('tree'), name), 1_700_000_000, 1_700_000_000);
   }
   const up = aws('s3', 'sync', mine('tree'), `s3://${bucket}/tree`, '--no-progress');
   assert.equal(up.trim().split('\n').length, odd.length);
@@ -289,8 +291,8 @@ await check('R200 s3 sync of a tree with odd names: up, nothing to do, down', ()
 
 await check('R200 s3 presign: the URL works, a changed one does not', async () => {
   const url = aws('s3', 'presign', `s3://${bucket}/tree/a b.txt`, '--expires-in', '60').trim();
-  assert.deepEqual(await fetchStatus(url).then(({ status, body }) => [status, body.toString()]), [200, 'file 0\n']);
-  assert.equal((await fetchStatus(url.replace('a%20b', 'plus%2Band%26amp'))).status, 403);
+  assert.deepEqual(await fetchStatus(url), [200, 'file 0\n']);
+  assert.equal((await fetchStatus(url.replace('a%20b', 'plus%2Band%26amp')))[0], 403);
 });
 
 await check('R200 s3 refuses by its codes: NoSuchBucket, 404, BucketNotEmpty, wrong digest', () => {
@@ -298,7 +300,8 @@ await check('R200 s3 refuses by its codes: NoSuchBucket, 404, BucketNotEmpty, wr
   refused('404', ['s3', 'cp', `s3://${bucket}/none`, '-']);
   refused('NoSuchKey', ['s3api', 'get-object', '--bucket', bucket, '--key', 'none', mine('none')]);
   refused('BucketNotEmpty', ['s3', 'rb', `s3://${bucket}`]);
-  refused('BadDigest', ['s3api', 'put-object', '--bucket', bucket, '--key', 'x', '--body', mine('small.txt'), '--content-md5', 'AAAAAAAAAAAAAAAAAAAAAA==']);
+  // The CLI takes a bad digest for a passing fault and would try five times.
+  refused('BadDigest', ['s3api', 'put-object', '--bucket', bucket, '--key', 'x', '--body', mine('small.txt'), '--content-md5', 'AAAAAAAAAAAAAAAAAAAAAA=='], { ...process.env, AWS_MAX_ATTEMPTS: '1' });
   refused('PreconditionFailed', ['s3api', 'put-object', '--bucket', bucket, '--key', 'dir/small.txt', '--body', mine('small.txt'), '--if-none-match', '*']);
 });
 

@@ -114,7 +114,7 @@ def _():
         UserData="#!/bin/sh\necho first boot >> /home/ec2-user/booted\n",
         TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "boto3 <&> ünï"}]}],
     )
-    box.wait_until_running()
+    box.wait_until_running(WaiterConfig=FAST)
     box.reload()
     equal(box.state["Name"], "running")
     equal(box.tags, [{"Key": "Name", "Value": "boto3 <&> ünï"}])
@@ -157,7 +157,7 @@ def _():
 def _():
     answer = on_machine(box.id, "yes 0123456789 | head -n 5000")
     assert 24000 <= len(answer["StandardOutputContent"]) <= 24100, len(answer["StandardOutputContent"])
-    answer = on_machine(box.id, "sleep 60", executionTimeout=["1"])
+    answer = on_machine(box.id, "sleep 60", executionTimeout=["5"])
     equal((answer["Status"], answer["StatusDetails"]), ("TimedOut", "ExecutionTimedOut"))
 
 
@@ -208,7 +208,7 @@ def _():
     status = json.loads(runctl("aws", "status", box.id, "--output", "json"))
     equal((status["state"], status["instanceType"]), ("running", "t3.micro"))
     box.terminate()
-    box.wait_until_terminated()
+    box.wait_until_terminated(WaiterConfig=FAST)
     equal(runctl("aws", "status", box.id, "--output", "state"), "terminated")
 
 

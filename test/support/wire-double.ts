@@ -100,7 +100,7 @@ async function read(message: IncomingMessage): Promise<WireRequest> {
     body,
     service,
     region,
-    operation: isForm ? (params.Action ?? '') : isJson ? (headers['x-amz-target']?.split('.')[1] ?? '') : `${message.method} ${url.pathname}`,
+    operation: isForm ? (params.Action ?? '') : isJson ? (headers['x-amz-target']?.split('.')[1] ?? '') : `${message.method} ${url.pathname.replace(/(.)\/$/, '$1')}`,
     params,
     json: isJson ? (JSON.parse(body || '{}') as Record<string, unknown>) : {},
   };

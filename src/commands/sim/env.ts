@@ -1,5 +1,5 @@
 // runctl sim env
-import { shellQuote } from '../../agent/quote.ts';
+import { shellQuote } from '../../core/quote.ts';
 import { simEnvironment } from '../../sim/daemon.ts';
 import { defineCommand } from '../define.ts';
 

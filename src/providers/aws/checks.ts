@@ -33,7 +33,7 @@ async function region(api: AwsApi, option: string | undefined, signal?: AbortSig
   const answer = await api.ec2('DescribeVpcs', { Filters: [{ Name: 'is-default', Values: ['true'] }] }, { signal });
   const vpc = answer.Vpcs?.[0]?.VpcId;
   if (vpc) return { name: 'region', outcome: 'ok', detail: `${name} (from ${from}), default VPC ${vpc}` };
-  return { name: 'region', outcome: 'warning', detail: `${name} (from ${from}) has no default VPC: machines need --subnet`, fix: `aws ec2 create-default-vpc --region ${name}` };
+  return { name: 'region', outcome: 'warning', detail: `${name} (from ${from}) has no default VPC: machines need --subnet-id`, fix: `aws ec2 create-default-vpc --region ${name}` };
 }
 
 async function profile(api: AwsApi, name: string | undefined, signal?: AbortSignal): Promise<Check> {

@@ -95,7 +95,8 @@ function fromTransport(error: ForeignError, context: CallContext): RunctlError |
       data: { sent: 'never' },
     });
   }
-  const connecting = error.name === 'TimeoutError' && /connect|socket hang/i.test(error.message ?? '') && !/request|response/i.test(error.message ?? '');
+  // The SDK calls a broken connection a timeout too; only one that was never established carried nothing.
+  const connecting = error.name === 'TimeoutError' && code === undefined && /did not establish a connection/.test(error.message ?? '');
   const never = (code !== undefined && NEVER_SENT.has(code)) || connecting;
   if (!never && !(code !== undefined && MAYBE_SENT.has(code)) && error.name !== 'TimeoutError' && !/socket hang up/i.test(error.message ?? '')) return undefined;
   return new RunctlError('endpoint-unreachable', `cannot reach ${where}`, {
@@ -110,7 +111,7 @@ function fromTransport(error: ForeignError, context: CallContext): RunctlError |
 /** HTML from a proxy, another service's answer, an emulator that crashed: the SDK cannot parse it. */
 function fromForeignBody(error: ForeignError, context: CallContext): RunctlError | undefined {
   const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode;
-  const unparsed = error instanceof SyntaxError || (!error.$fault && status !== undefined) || (error.$fault !== undefined && isUnknown(error.name) && !isUnknownHead(error));
+  const unparsed = error instanceof SyntaxError || (!error.$fault && status !== undefined) || (isUnknown(error.name) && !context.operation.startsWith('Head'));
   if (!unparsed) return undefined;
   return new RunctlError('endpoint-foreign', `what answers at ${context.endpoint ?? 'the endpoint'} does not speak ${context.service}`, {
     cause: `the answer to ${context.operation}${status === undefined ? '' : ` (HTTP ${status})`} could not be read: ${oneLine(error.message ?? error.name ?? '')}`,
@@ -144,13 +145,8 @@ function fromService(error: ForeignError, context: CallContext): RunctlError {
   });
 }
 
-const isUnknown = (name: string | undefined): boolean => name === undefined || name === 'Unknown' || name === 'UnknownError' || name === 'Error';
-
-/** S3 answers HEAD without a body: there "Unknown" is a status to be read, not a foreign body. */
-const isUnknownHead = (error: ForeignError): boolean => {
-  const headers = error.$response?.headers ?? {};
-  return 'x-amz-request-id' in headers || 'x-amz-bucket-region' in headers || (error.$metadata?.httpStatusCode ?? 500) < 500;
-};
+/** An answer to HEAD has no body: there "Unknown" is a status to be read, not a foreign body. */
+const isUnknown = (name: string | undefined): boolean => name === undefined || ['Unknown', 'UnknownError', 'Error', 'NotFound'].includes(name);
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 

@@ -47,7 +47,8 @@ export function readOutput(stdout: string, nonce: string): WrappedOutput {
   return { kind: 'silent' };
 }
 
-/** stderr is for people: what SSM cut is said, not hidden. */
-export function readErrors(stderr: string): string {
+/** stderr is for people: what SSM cut is said, not hidden; what the SSM agent adds of its own is not the script's. */
+export function readErrors(text: string): string {
+  const stderr = text.replace(/failed to run commands: exit status \d+\s*$/, '');
   return stderr.length >= SSM_ERROR_CHARACTERS ? `${stderr}\n[cut by SSM at ${SSM_ERROR_CHARACTERS} characters]\n` : stderr;
 }

@@ -1,7 +1,7 @@
 // One machine's life on this host: boot, scripts, shutdown, reboot from inside, sudden death, finding it again after a restart.
 import { spawn } from 'node:child_process';
 import { existsSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -10,6 +10,7 @@ import { type GuestEvent, type GuestLink, openGuestLink } from './guest-link.ts'
 import { type GuestIdentity, isAlive, killGuest, killMarked, readIdentity, waitUntilGone } from './guest-process.ts';
 import type { Isolation } from './isolation.ts';
 import { prepareMachineFiles } from './machine-files.ts';
+import { hasResult, readResult } from './script-result.ts';
 
 const BOOT_LIMIT_MS = 20_000;
 const USER_DATA_ID = 'user-data';
@@ -189,7 +190,7 @@ export class Guest {
 
   #failPending(): void {
     this.#running.clear();
-    for (const pending of [...this.#pending.values()]) pending.fail(new GuestGone(this.id));
+    for (const pending of this.#pending.values()) pending.fail(new GuestGone(this.id));
     this.#pending.clear();
   }
 
@@ -265,7 +266,7 @@ export class Guest {
     const known = this.#pending.get(scriptId);
     if (known) return known.run;
     if (this.#running.has(scriptId)) return this.#track(scriptId);
-    if (existsSync(join(this.directory, 'disk', 'ssm', scriptId, 'result.json'))) return { done: this.#result(scriptId), kill: () => undefined };
+    if (hasResult(this.directory, scriptId)) return { done: readResult(this.directory, scriptId), kill: () => undefined };
     return undefined;
   }
 
@@ -275,7 +276,7 @@ export class Guest {
     const done = new Promise<GuestResult>((resolve, reject) => {
       finish = () => {
         this.#pending.delete(scriptId);
-        this.#result(scriptId).then(resolve, reject);
+        readResult(this.directory, scriptId).then(resolve, reject);
       };
       fail = reject;
     });
@@ -284,17 +285,6 @@ export class Guest {
     const run: GuestRun = { done, kill: () => this.#link?.send({ op: 'kill', id: scriptId }) };
     this.#pending.set(scriptId, { run, finish, fail });
     return run;
-  }
-
-  async #result(scriptId: string): Promise<GuestResult> {
-    const folder = join(this.directory, 'disk', 'ssm', scriptId);
-    const [record, stdout, stderr] = await Promise.all([
-      readFile(join(folder, 'result.json'), 'utf8'),
-      readFile(join(folder, 'stdout')),
-      readFile(join(folder, 'stderr')),
-    ]);
-    const { exitCode, timedOut, killed } = JSON.parse(record) as GuestResult;
-    return { exitCode, timedOut, killed, stdout, stderr };
   }
 
   /** End it by the host's wish; the disk stays. */

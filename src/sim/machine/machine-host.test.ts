@@ -171,10 +171,10 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
 
     test('R203 at the time limit the process group is killed, another session is not', async () => {
       await host.boot(spec(1));
-      const result = await run(spec(1), 'setsid sh -c "sleep 0.7; echo survived > ${TMPDIR:-/tmp}/after" >/dev/null 2>&1 </dev/null &\ntrap "echo trapped" TERM\necho begun; sleep 60', { timeoutMs: 400 }).done;
+      const result = await run(spec(1), 'setsid sh -c "sleep 0.7; echo survived > ${TMPDIR:-/tmp}/after" >/dev/null 2>&1 </dev/null &\n(sleep 0.6; echo bad > ${TMPDIR:-/tmp}/after-group) >/dev/null 2>&1 &\ntrap "echo trapped" TERM\necho begun; sleep 60', { timeoutMs: 400 }).done;
       expect(result).toMatchObject({ exitCode: 137, timedOut: true, killed: false });
       expect(result.stdout.toString()).toBe('begun\n');
-      expect(await output(spec(1), 'for i in 1 2 3 4 5 6 7 8 9; do [ -e ${TMPDIR:-/tmp}/after ] && break; sleep 0.2; done; cat ${TMPDIR:-/tmp}/after')).toBe('survived\n');
+      expect(await output(spec(1), 'for i in 1 2 3 4 5 6 7 8 9; do [ -e ${TMPDIR:-/tmp}/after ] && break; sleep 0.2; done; cd ${TMPDIR:-/tmp}; cat after; ls')).toBe('survived\nafter\n');
     });
 
     test('R203 a killed script ends with 137 although a session of its own holds the pipe', async () => {

@@ -1,10 +1,11 @@
 // Does: checks Signature Version 4, in the Authorization header and in presigned query strings.
-// Gaps: no Signature Version 4A (ECDSA), no browser POST policies.
+// Gaps: no Signature Version 4A (ECDSA), no browser POST policies. Version 2 in S3 URLs is in sigv2.ts.
 // By design: clock skew is judged by real time; every fault has a kind, which the service's protocol then names in its own words.
 // Source: IAM User Guide "Create a signed AWS API request"; S3 API Reference "Authenticating Requests (AWS Signature Version 4)".
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Signature } from './call.ts';
 import type { CredentialRow } from './credentials.ts';
+import { readQueryV2Claim, verifyQueryV2 } from './sigv2.ts';
 
 export interface SignedRequest {
   method: string;
@@ -27,6 +28,8 @@ export interface Claim {
   sessionToken?: string;
   /** Presigned only. */
   expiresS?: number;
+  /** Only in the older signature of S3 URLs (sigv2.ts). */
+  v2ExpiresAtS?: number;
 }
 
 export type SignatureFault =
@@ -131,6 +134,7 @@ export function readClaim(request: SignedRequest): Claim | SignatureFault | unde
   if (authorization !== undefined) return readHeaderClaim(authorization, request.rawHeaders);
   const query = new URLSearchParams(splitTarget(request.target).query);
   if (query.has('X-Amz-Algorithm') || query.has('X-Amz-Signature')) return readQueryClaim(query);
+  if (query.has('AWSAccessKeyId')) return readQueryV2Claim(query);
   return undefined;
 }
 
@@ -222,6 +226,7 @@ export function signingKey(secret: string, date: string, region: string, service
 /** Verify a claim. `payloadHash` is the last line of the canonical request. */
 export function verify(request: SignedRequest, claim: Claim, credential: CredentialRow | undefined, payloadHash: string, nowMs: number): Signature | SignatureFault {
   if (!credential) return { kind: 'unknown-key' };
+  if (claim.v2ExpiresAtS !== undefined) return verifyQueryV2(request, claim, claim.v2ExpiresAtS, credential, nowMs);
   const requestAt = parseAmzDate(claim.amzDate);
   if (claim.presigned && claim.expiresS !== undefined) {
     if (requestAt > nowMs + MOST_SKEW_MS) return { kind: 'skewed', requestAt: claim.amzDate };

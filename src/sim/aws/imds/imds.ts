@@ -4,7 +4,8 @@
 // Source: EC2 User Guide "Use the Instance Metadata Service to access instance metadata" (token rules, response codes).
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { ec2Tables } from '../ec2/rows.ts';
-import { lookUp, metadataOf, type MetadataWorld } from './metadata.ts';
+import { lookUp, metadataOf } from './metadata.ts';
+import type { MetadataWorld } from './role-credentials.ts';
 import { makeToken, tokenExpiry } from './token.ts';
 
 const TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds';

@@ -2,13 +2,10 @@
 // Gaps: network/interfaces, block-device-mapping, public-keys, services, spot and rebalance notices (404 until there are any).
 // By design: values are read from the world at each request, as the real service shows a changed role or tag at once.
 // Source: EC2 User Guide "Instance metadata categories", "Instance identity documents"; amazon-ec2-metadata-mock v1.13.0 (shapes).
-import type { Cloud } from '../../cloud.ts';
 import type { InstanceRow } from '../ec2/rows.ts';
-import { roleDocument, roleOf } from './role-credentials.ts';
+import { type MetadataWorld, isoSeconds, roleDocument, roleOf } from './role-credentials.ts';
 
 /** All that the metadata service needs; it exists before the machines do. */
-export type MetadataWorld = Pick<Cloud, 'world' | 'clock'>;
-
 /** Path below /latest/ to text. A function is asked only when its path is. */
 export type Metadata = Map<string, string | (() => string)>;
 
@@ -64,10 +61,6 @@ export function lookUp(entries: Metadata, path: string): string | undefined {
   if (names.size === 0) return undefined;
   // The top level alone lists directories without a slash.
   return [...names].map((name) => (path === '' ? name.replace('/', '') : name)).join('\n');
-}
-
-export function isoSeconds(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
 function identityDocument(cloud: MetadataWorld, row: InstanceRow): string {

@@ -1,9 +1,10 @@
 // The keys that an instance gets through its profile's role. They are real keys of the pretend cloud: requests signed with them pass.
-import type { World } from '../../cloud.ts';
+import type { Cloud, World } from '../../cloud.ts';
 import { credentialTable, issueRoleCredential } from '../../wire/credentials.ts';
 import type { InstanceRow } from '../ec2/rows.ts';
 import { iamInstanceProfiles, iamRoles, type RoleRow } from '../iam/rows.ts';
-import { isoSeconds, type MetadataWorld } from './metadata.ts';
+
+export type MetadataWorld = Pick<Cloud, 'world' | 'clock'>;
 
 /** Six hours, renewed well before the SDKs' own margin of five minutes before the end. */
 const LIFETIME_MS = 6 * 3_600_000;
@@ -45,4 +46,9 @@ export function roleDocument(cloud: MetadataWorld, row: InstanceRow, role: RoleR
     Expiration: isoSeconds(credential.expiresAt ?? now),
   };
   return JSON.stringify(document, null, 2);
+}
+
+/** Times in metadata documents: whole seconds, UTC. */
+export function isoSeconds(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }

@@ -10,6 +10,7 @@ import { REGIONS } from '../../data/regions.ts';
 import type { RegionFact } from '../../data/regions.ts';
 import { AwsFault } from '../../wire/call.ts';
 import type { JsonService } from '../../wire/call.ts';
+import { offsetToken, readOffset } from '../../wire/offset-token.ts';
 
 interface Product {
   sku: string;
@@ -134,14 +135,13 @@ export const pricing: JsonService = {
         .filter((entry) => filters.every((matches) => matches(entry)));
       const size = body['MaxResults'] ?? MOST_RESULTS;
       if (typeof size !== 'number' || !Number.isInteger(size) || size < 1 || size > MOST_RESULTS) throw invalid(`MaxResults must be between 1 and ${MOST_RESULTS}.`);
-      const token = body['NextToken'];
-      const start = token === undefined || token === '' ? 0 : Number(Buffer.from(String(token), 'base64url').toString('utf8'));
-      if (!Number.isInteger(start) || start < 0) throw new AwsFault('InvalidNextTokenException', 'The pagination token is invalid. Try again without a pagination token.');
+      const start = readOffset(body['NextToken']);
+      if (start === undefined) throw new AwsFault('InvalidNextTokenException', 'The pagination token is invalid. Try again without a pagination token.');
       const end = start + size;
       return {
         FormatVersion: 'aws_v1',
         PriceList: products.slice(start, end).map(priceListEntry),
-        ...(end < products.length ? { NextToken: Buffer.from(String(end)).toString('base64url') } : {}),
+        ...(end < products.length ? { NextToken: offsetToken(end) } : {}),
       };
     },
   },

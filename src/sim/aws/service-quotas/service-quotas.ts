@@ -6,6 +6,7 @@ import { QUOTAS, quotaValue } from '../../data/quotas.ts';
 import type { QuotaFact } from '../../data/quotas.ts';
 import { AwsFault } from '../../wire/call.ts';
 import type { JsonService } from '../../wire/call.ts';
+import { offsetToken, readOffset } from '../../wire/offset-token.ts';
 
 function quotaShape(quota: QuotaFact, value: number, region: string, accountId: string) {
   return {
@@ -46,13 +47,12 @@ function list(body: Record<string, unknown>, valueOf: (quota: QuotaFact) => numb
   if (service !== 'ec2') throw new AwsFault('NoSuchResourceException', `The request failed because the specified service does not exist: ${service}.`);
   const size = typeof body['MaxResults'] === 'number' ? body['MaxResults'] : 100;
   if (!Number.isInteger(size) || size < 1 || size > 100) throw new AwsFault('IllegalArgumentException', 'MaxResults must be between 1 and 100.');
-  const token = body['NextToken'];
-  const start = token === undefined ? 0 : Number(Buffer.from(String(token), 'base64url').toString('utf8'));
-  if (!Number.isInteger(start)) throw new AwsFault('InvalidPaginationTokenException', 'Invalid token was used.');
+  const start = readOffset(body['NextToken']);
+  if (start === undefined) throw new AwsFault('InvalidPaginationTokenException', 'Invalid token was used.');
   const end = start + size;
   return {
     Quotas: QUOTAS.slice(start, end).map((quota) => quotaShape(quota, valueOf(quota), region, world.accountId)),
-    ...(end < QUOTAS.length ? { NextToken: Buffer.from(String(end)).toString('base64url') } : {}),
+    ...(end < QUOTAS.length ? { NextToken: offsetToken(end) } : {}),
   };
 }
 

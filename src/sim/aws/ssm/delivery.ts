@@ -110,7 +110,8 @@ export class Delivery {
     if (this.#closed || !queue || queue.length === 0) return;
     const running = this.#running.get(instanceId) ?? new Set<string>();
     const agent = this.#agents.find(instanceId);
-    for (const commandId of [...queue]) {
+    // A copy: what is started or over leaves the queue on the way.
+    for (const commandId of queue.slice()) {
       const command = this.#store.get(commandId);
       const invocation = command?.invocations[instanceId];
       if (!command || !invocation || isTerminal(invocation.status)) queue.splice(queue.indexOf(commandId), 1);

@@ -62,7 +62,7 @@ case $name in
         -u | -g | -h | -p | -C | -D | -R | -T | --user | --group) shift 2 ;;
         --) shift; break ;;
         -*) shift ;;
-        [A-Za-z_]*=*) export "$1"; shift ;;
+        [A-Za-z_]*=*) export "${1?}"; shift ;;
         *) break ;;
       esac
     done

@@ -1,0 +1,57 @@
+// What the ledger remembers: runs, their steps, effects on the world, costs. Types only.
+import type { MicroUsd } from '../core/money.ts';
+import type { Owner } from './owner.ts';
+
+export type RunState = 'open' | 'succeeded' | 'failed' | 'interrupted';
+export type EffectState = 'intended' | 'done' | 'failed' | 'abandoned';
+
+export interface RunRecord {
+  id: string;
+  verb: string;
+  state: RunState;
+  machineId?: string;
+  provider?: string;
+  project?: string;
+  request: unknown;
+  result?: unknown;
+  createdAt: number;
+  endedAt?: number;
+  /** The process that works, or worked, on it. An open run whose owner is dead was interrupted. */
+  owner: Owner;
+}
+
+export interface StepRecord {
+  runId: string;
+  name: string;
+  attempt: number;
+  state: 'started' | 'done' | 'failed';
+  startedAt: number;
+  endedAt?: number;
+  value?: unknown;
+  error?: unknown;
+}
+
+export interface EffectRecord {
+  runId: string;
+  step: string;
+  attempt: number;
+  token: string;
+  kind: string;
+  state: EffectState;
+  /** The intent: what was about to be asked for. */
+  request: unknown;
+  outcome?: unknown;
+  resourceId?: string;
+  intendedAt: number;
+  settledAt?: number;
+}
+
+export interface CostRecord {
+  runId: string;
+  machineId: string;
+  category: string;
+  seconds: number;
+  /** Undefined when the price was unknown. */
+  costMicroUsd?: MicroUsd;
+  at: number;
+}
