@@ -78,7 +78,7 @@ describe('R118 one set of words', () => {
         expect(kinds.get(name) ?? kind, `${words} --${kebab(name)}`).toBe(kind);
         kinds.set(name, kind);
       }
-      const machineVerb = words.startsWith('aws ') && words !== 'aws create' && (command.args?.length ?? 0) > 0;
+      const machineVerb = words.startsWith('aws ') && !['aws create', 'aws policy'].includes(words) && (command.args?.length ?? 0) > 0;
       if (machineVerb) expect(command.args![0]!.name, words).toBe('instance_id');
     }
   });
@@ -97,6 +97,12 @@ describe('R110 guides', () => {
   test('R111 troubleshooting has an entry for every trouble that users reported', () => {
     const text = readDocument('docs/troubleshooting.md');
     for (const heading of ['SSM is available, but the code does not arrive', 'The bucket', 'No credentials', 'The SSM agent does not register']) expect(text).toContain(`## ${heading}`);
+  });
+
+  test('every dependency has its line in the list of dependencies, and no other is there', () => {
+    const { dependencies = {}, optionalDependencies, devDependencies } = JSON.parse(readDocument('package.json')) as Record<string, Record<string, string>>;
+    const listed = [...readDocument('docs/decisions/0007-dependencies.md').matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name);
+    expect(listed.sort()).toEqual(Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).sort());
   });
 
   test('links between documents lead somewhere', () => {

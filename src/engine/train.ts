@@ -71,6 +71,7 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
     }
     const status = await followJob(app, provider, story, machine, shell, request.timeoutMs ?? (app.config.train.timeout_minutes * 60_000 || undefined)).catch(async (error: unknown) => {
       if (app.signal.aborted && request.stopOnInterrupt) await rescue(app, story, shell, { stop: true });
+      else if (app.signal.aborted) throw goesOn(provider, machine.id);
       throw error;
     });
     const outputs = await story.step('collect', 'fetch results', () => collectOutputs(app, shell, story.runId), describeOutputs);
@@ -78,6 +79,13 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
     const cost = costOfMachine(await provider.price(machine, app.signal), elapsedS);
     app.report({ kind: 'cost.actual', machineId: machine.id, seconds: elapsedS, costMicroUsd: cost });
     return judge({ ...launched, ...resultOf(status, outputs), elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 }, status, machine, provider);
+  });
+}
+
+/** Ctrl-C ends the watching only; what goes on, and goes on costing, is said. */
+function goesOn(provider: Provider, id: string): RunctlError {
+  return new RunctlError('interrupted', `interrupted by Ctrl-C; the training on ${id} goes on, and so does its bill`, {
+    hints: [`runctl ${provider.name} monitor ${id} --follow`, `runctl ${provider.name} training-status ${id}`, `runctl ${provider.name} stop ${id}`, `runctl ${provider.name} terminate ${id}`],
   });
 }
 

@@ -26,11 +26,9 @@ export interface ControlActions {
   stop(): void;
 }
 
-export const CONTROL_PREFIX = '/_sim/';
-
 export function controlRoute(actions: ControlActions): Route {
   return {
-    prefix: CONTROL_PREFIX,
+    prefix: '/_sim/',
     async handle(request, response, url) {
       const refusal = refuse(request, actions.token());
       request.resume();

@@ -105,8 +105,10 @@ describe('errors in the words of each protocol', () => {
     expect([json.status, JSON.parse(json.body)]).toMatchObject([400, { __type: 'UnknownOperationException', message: expect.stringContaining('ListTables') }]);
     const query = await signed({ service: 'sns', headers: FORM, body: 'Action=ListTopics&Version=2010-03-31' });
     expect(query.body).toContain('<Code>InvalidAction</Code>');
-    const rest = await signed({ service: 'lambda', method: 'GET', path: '/2015-03-31/functions' });
-    expect([rest.status, rest.body]).toMatchObject([501, expect.stringContaining('<Code>NotImplemented</Code>')]);
+    const restJson = await signed({ service: 'lambda', method: 'GET', path: '/2015-03-31/functions' });
+    expect([restJson.headers['x-amzn-errortype'], JSON.parse(restJson.body)]).toMatchObject(['UnknownOperationException', { message: expect.stringContaining('/2015-03-31/functions') }]);
+    const restXml = await signed({ service: 'route53', method: 'GET', path: '/2013-04-01/hostedzone' });
+    expect([restXml.status, restXml.body]).toMatchObject([501, expect.stringContaining('<Code>NotImplemented</Code>')]);
   });
 
   test('R208 unsigned requests are refused in the words of the service they were meant for', async () => {

@@ -134,8 +134,8 @@ class Exchange {
     if (error instanceof AwsFault) {
       fault = error;
     } else {
-      // A client that went away in mid-body is its own affair; anything else is a bug here.
-      if (this.#request.destroyed && !this.#request.complete) return;
+      // A client that went away in the middle is its own affair; anything else is a bug here.
+      if ((this.#request.destroyed && !this.#request.complete) || this.#request.socket.destroyed) return;
       this.#parts.log(`bug while answering ${this.#service}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       fault = internalFault(this.#dialect);
     }

@@ -15,7 +15,6 @@ import { DIALS } from '../../src/sim/dial.ts';
 import { machineDouble } from './machine-double.ts';
 import type { MachineDouble } from './machine-double.ts';
 
-process.env['AWS_JS_SDK_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
 /** Round figures, so that a test can stand just before and just after each change. */

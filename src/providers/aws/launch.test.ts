@@ -1,8 +1,8 @@
 // The launch itself, judged by the request as the server received it.
 import { afterEach, expect, test } from 'vitest';
 import { ec2Error } from '../../../test/support/wire-double.ts';
-import { allIsWell, awsDouble, ID, instances, instanceXml, launched } from './aws-double.ts';
-import type { AwsDouble } from './aws-double.ts';
+import { allIsWell, awsDouble, ID, instances, instanceXml, launched } from '../../../test/support/aws-double.ts';
+import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
 afterEach(() => double.close());
@@ -158,7 +158,7 @@ test('R036 stop, start and terminate give the machine with the state that EC2 an
 
 test('only the low byte of the state code counts, and the profile is the last part of its ARN', async () => {
   const { provider, wire } = await planned();
-  wire.on('DescribeInstances', instances(instanceXml({ state: 'running', code: 272, profile: 'runctl-ssm-profile', tags: { 'runctl:project': 'digits' }, publicIp: '198.51.100.7' })));
+  wire.on('DescribeInstances', instances(instanceXml({ state: 'a name of the future', code: 272, profile: 'runctl-ssm-profile', tags: { 'runctl:project': 'digits' }, publicIp: '198.51.100.7' })));
   expect(await provider.find(ID)).toMatchObject({ state: 'running', profile: 'runctl-ssm-profile', zone: 'us-east-1b', publicIp: '198.51.100.7', privateIp: '172.31.0.9', launchedAt: Date.UTC(2026, 0, 1), tags: { 'runctl:project': 'digits' } });
 });
 

@@ -1,8 +1,8 @@
 // Choices about a new machine, against a scripted account.
 import { afterEach, expect, test } from 'vitest';
 import { ec2Error, ec2Xml, jsonError, jsonReply, queryError } from '../../../test/support/wire-double.ts';
-import { allIsWell, awsDouble, GPU, groupsReply, groupXml, imageReply, imageXml, profileReply, typeReply, zonesReply } from './aws-double.ts';
-import type { AwsDouble } from './aws-double.ts';
+import { allIsWell, awsDouble, GPU, groupsReply, groupXml, imageReply, imageXml, profileReply, typeReply, zonesReply } from '../../../test/support/aws-double.ts';
+import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
 afterEach(() => double.close());
@@ -38,7 +38,11 @@ test('R013 a plan settles image, root device, zone, subnet, profile, key, price 
 
 test('R004 an unknown type is a usage error with the near name, whatever else fails beside it', async () => {
   const { provider, wire } = await well();
-  wire.on('DescribeInstanceTypes', ec2Error('InvalidInstanceType', 'The following supplied instance types do not exist: [t3.mirco]'));
+  wire.on('DescribeInstanceTypes', async () => {
+    // Slower than the other failures: it must be the first in meaning, not in time.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    return ec2Error('InvalidInstanceType', 'The following supplied instance types do not exist: [t3.mirco]');
+  });
   wire.on('DescribeInstanceTypeOfferings', (request) =>
     request.params.LocationType === 'region'
       ? ec2Xml('DescribeInstanceTypeOfferings', '<instanceTypeOfferingSet><item><instanceType>t3.micro</instanceType></item><item><instanceType>g5.xlarge</instanceType></item></instanceTypeOfferingSet>')

@@ -5,7 +5,7 @@ import type { AwsApi } from './clients.ts';
 import { isAwsCode } from './errors.ts';
 
 /** Commands that make a working profile of this name, ready to paste. */
-export function profileRecipe(name: string, role = name): string[] {
+export function profileRecipe(name: string, role = 'runctl-ssm-role'): string[] {
   const trust = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}';
   return [
     `aws iam create-role --role-name ${role} --assume-role-policy-document '${trust}'`,

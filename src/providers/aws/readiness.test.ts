@@ -1,8 +1,8 @@
 // The three things that can be said about SSM on a machine, and the ones in between.
 import { afterEach, expect, test } from 'vitest';
 import { jsonError, jsonReply } from '../../../test/support/wire-double.ts';
-import { awsDouble, ID } from './aws-double.ts';
-import type { AwsDouble } from './aws-double.ts';
+import { awsDouble, ID } from '../../../test/support/aws-double.ts';
+import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
 afterEach(() => double.close());

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ec2Xml, queryError, queryXml, s3Error } from '../../../test/support/wire-double.ts';
-import { awsDouble, profileReply } from './aws-double.ts';
-import type { AwsDouble } from './aws-double.ts';
+import { awsDouble, profileReply } from '../../../test/support/aws-double.ts';
+import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
 let directory: string;

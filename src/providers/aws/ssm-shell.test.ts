@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { jsonError, jsonReply } from '../../../test/support/wire-double.ts';
 import type { WireReply, WireRequest } from '../../../test/support/wire-double.ts';
-import { awsDouble, ID, instances, instanceXml } from './aws-double.ts';
-import type { AwsDouble } from './aws-double.ts';
+import { awsDouble, ID, instances, instanceXml } from '../../../test/support/aws-double.ts';
+import type { AwsDouble } from '../../../test/support/aws-double.ts';
 import { MAX_OUTPUT_BYTES, MAX_SCRIPT_BYTES, wrapScript } from './ssm-script.ts';
 
 let double: AwsDouble;

@@ -3,7 +3,7 @@
 // except the large GPU types, which are offered in two zones of a region.
 // Source: AWS instance type pages (vCPU, memory, GPU, local NVMe), EC2 API Reference DescribeInstanceTypes.
 
-export interface GpuFact {
+interface GpuFact {
   name: string;
   manufacturer: 'NVIDIA';
   count: number;

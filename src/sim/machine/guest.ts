@@ -58,6 +58,7 @@ export class Guest {
   #metadata: Server | undefined;
   #pending = new Map<string, Pending>();
   #running = new Set<string>();
+  #booting: Promise<void> | undefined;
   #phase: 'off' | 'up' | 'rebooting' | 'halted' | 'ending' = 'off';
   #wantsReboot = false;
   #rebooted: Promise<void> = Promise.resolve();
@@ -84,6 +85,11 @@ export class Guest {
   }
 
   async boot(spec: MachineSpec): Promise<void> {
+    this.#booting = this.#bootUnlessUp(spec);
+    await this.#booting.finally(() => (this.#booting = undefined));
+  }
+
+  async #bootUnlessUp(spec: MachineSpec): Promise<void> {
     if (this.isUp || (await this.adopt())) return;
     if (this.#identity) await this.#end(0);
     await this.#bootNow(spec);
@@ -144,7 +150,7 @@ export class Guest {
       });
       output.on('close', () => {
         clearTimeout(timer);
-        if (!said) fail(readFileSync(logFile, 'utf8').trim().split('\n').at(-1) || 'its first process ended');
+        if (!said) fail(lastWords(logFile));
       });
     });
   }
@@ -315,6 +321,7 @@ export class Guest {
   }
 
   async shutdown(graceMs: number): Promise<void> {
+    await this.#booted();
     await this.#end(graceMs);
   }
 
@@ -329,7 +336,12 @@ export class Guest {
     if (!this.isUp) throw new Error(`machine ${this.id} did not come back from its reboot`);
   }
 
+  /** A guest that is coming up cannot be ended before it is there: it would be nobody's afterwards. */
+  async #booted(): Promise<void> {
+    await this.#booting?.catch(() => undefined);
+  }
   async destroy(): Promise<void> {
+    await this.#booted();
     await this.#end(0);
     await rm(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -340,5 +352,14 @@ export class Guest {
     this.#link?.close();
     this.#link = undefined;
     this.#closeMetadata();
+  }
+}
+
+/** Why a first process ended; its directory may be gone too, when the machine was destroyed while it booted. */
+function lastWords(logFile: string): string {
+  try {
+    return readFileSync(logFile, 'utf8').trim().split('\n').at(-1) || 'its first process ended';
+  } catch {
+    return 'its first process ended';
   }
 }

@@ -17,7 +17,7 @@ export class AwsFault extends Error {
   constructor(
     readonly code: string,
     message: string,
-    /** HTTP status; 400 for nearly all client errors (aws-facts 1.1). */
+    /** HTTP status; 400 for nearly all client errors. */
     readonly status = 400,
     /** Extra elements in the body (S3: Region, Endpoint, BucketName…) and headers. */
     readonly extra: { body?: Record<string, string>; headers?: Record<string, string> } = {},

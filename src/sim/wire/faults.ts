@@ -26,7 +26,7 @@ export function renderFault(dialect: Dialect, service: string, fault: AwsFault, 
     case 'json':
       return {
         status: fault.status,
-        headers: { 'content-type': 'application/x-amz-json-1.1', ...extra },
+        headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-errortype': fault.code, ...extra },
         body: JSON.stringify({ __type: fault.code, message: fault.message, ...fault.extra.body }),
       };
     case 'ec2':

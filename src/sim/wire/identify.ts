@@ -22,8 +22,7 @@ export function identify(services: Service[], hints: { scopeService?: string; ta
   if (hints.scopeService !== undefined) {
     const service = byName(hints.scopeService);
     if (service) return { dialect: service.protocol, name: service.name, service, targetOperation };
-    const dialect = hints.target !== undefined ? 'json' : isForm(hints.contentType) ? 'query' : 'rest';
-    return { dialect, name: hints.scopeService, targetOperation };
+    return { dialect: guessDialect(hints), name: hints.scopeService, targetOperation };
   }
   if (hints.target !== undefined) {
     const service = services.find((candidate) => candidate.protocol === 'json' && candidate.target === targetPrefix);
@@ -35,6 +34,14 @@ export function identify(services: Service[], hints: { scopeService?: string; ta
     return { dialect: service?.protocol ?? 'query', name, service };
   }
   return { dialect: 'rest', name: 's3', service: byName('s3') };
+}
+
+const REST_XML = new Set(['s3', 's3express', 's3-outposts', 'cloudfront', 'route53']);
+
+/** For services that are not here: whichever shape of error their client can most likely read. */
+function guessDialect(hints: { scopeService?: string; target?: string; contentType?: string }): Dialect {
+  if (hints.target === undefined && isForm(hints.contentType)) return 'query';
+  return hints.target === undefined && REST_XML.has(hints.scopeService ?? '') ? 'rest' : 'json';
 }
 
 export function isForm(contentType: string | undefined): boolean {

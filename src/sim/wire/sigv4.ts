@@ -207,11 +207,11 @@ function buildClaim(
   return { presigned, accessKeyId, date, region, service, signedHeaders: names, signature, amzDate, ...rest };
 }
 
-export function formatAmzDate(epochMs: number): string {
+function formatAmzDate(epochMs: number): string {
   return new Date(epochMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
 }
 
-export function parseAmzDate(amzDate: string): number {
+function parseAmzDate(amzDate: string): number {
   return Date.parse(amzDate.replace(/^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z$/, '$1-$2-$3T$4:$5:$6Z'));
 }
 

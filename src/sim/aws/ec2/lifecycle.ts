@@ -101,6 +101,11 @@ export class Lifecycle {
       if (row.state !== 'running') this.#schedule(row);
       else if (!alive.has(row.instanceId)) void this.#bootAgain(row);
     }
+    // The former server may have died after the state was written and before the disk was deleted.
+    const { clock, dial } = this.#cloud;
+    for (const row of this.#tables.instances.values()) {
+      if (row.state === 'terminated' && clock.now() - row.stateSince <= dial.terminatedVisibleMs) void this.#destroy(row.instanceId);
+    }
   }
 
   /** The world is being emptied: nothing that was under way may come back. */

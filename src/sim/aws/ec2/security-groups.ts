@@ -170,7 +170,7 @@ export const securityGroupOperations: QueryService['operations'] = {
   CreateSecurityGroup(params, { cloud, region, accountId }): Xml {
     const name = required(params, 'GroupName');
     const description = required(params, 'GroupDescription');
-    if (/^sg-/.test(name)) throw new AwsFault('InvalidParameterValue', 'Group names may not be in the format sg-*.');
+    if (name.startsWith('sg-')) throw new AwsFault('InvalidParameterValue', 'Group names may not be in the format sg-*.');
     if (name.length > LONGEST_NAME || description.length > LONGEST_NAME) throw new AwsFault('InvalidParameterValue', `Names and descriptions may have at most ${LONGEST_NAME} characters.`);
     const { groups, vpcs } = ec2Tables(cloud.world);
     const vpcId = text(params, 'VpcId');

@@ -13,11 +13,11 @@ import { iamInstanceProfiles, iamRoles } from './rows.ts';
 import type { RoleRow } from './rows.ts';
 
 const HOUR_S = 3600;
-export const SSM_PROFILE = 'runctl-ssm-profile';
+const SSM_PROFILE = 'runctl-ssm-profile';
 const SSM_ROLE = 'runctl-ssm-role';
 const SSM_POLICY = 'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore';
 
-export function newRole(world: World, now: number, name: string, path: string, trust: string): RoleRow {
+function newRole(world: World, now: number, name: string, path: string, trust: string): RoleRow {
   return {
     name,
     path,

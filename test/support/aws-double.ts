@@ -1,10 +1,10 @@
-// For the tests of this folder: a provider in front of the wire double, and the answers of an account in which all is well.
-import { ec2Xml, jsonReply, queryXml, startWireDouble } from '../../../test/support/wire-double.ts';
-import type { WireDouble, WireReply } from '../../../test/support/wire-double.ts';
-import { leapingClock } from '../../../test/support/leaping-clock.ts';
-import type { LeapingClock } from '../../../test/support/leaping-clock.ts';
-import { createAwsProvider } from './aws-provider.ts';
-import type { AwsProviderOptions } from './aws-provider.ts';
+// For tests of the AWS provider: a provider in front of the wire double, and the answers of an account in which all is well.
+import { ec2Xml, jsonReply, queryXml, startWireDouble } from './wire-double.ts';
+import type { WireDouble, WireReply } from './wire-double.ts';
+import { leapingClock } from './leaping-clock.ts';
+import type { LeapingClock } from './leaping-clock.ts';
+import { createAwsProvider } from '../../src/providers/aws/aws-provider.ts';
+import type { AwsProviderOptions } from '../../src/providers/aws/aws-provider.ts';
 
 export interface AwsDouble {
   wire: WireDouble;

@@ -1,0 +1,206 @@
+// The whole story on real machines of the pretend cloud: what comes back, and that nothing is left billing whatever breaks.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { RunctlError } from '../src/core/errors.ts';
+import type { Provider, Shell } from '../src/core/ports.ts';
+import { create } from '../src/engine/create.ts';
+import { showRun } from '../src/engine/runs.ts';
+import { type WorkflowTrainRequest, workflowTrain } from '../src/engine/workflow-train.ts';
+import { type TestApp, openTestApp } from './support/test-app.ts';
+
+let t: TestApp;
+afterEach(() => t?.close());
+
+const SCRIPT = 'import os, sys\nprint("epoch 1/1 loss 0.5 accuracy 0.9")\nopen(os.environ["RUNCTL_CHECKPOINT_DIR"] + "/one.json", "w").write("{}")\nsys.exit(int(sys.argv[1]) if len(sys.argv) > 1 else 0)\n';
+
+async function open(options: Parameters<typeof openTestApp>[0] = {}): Promise<void> {
+  t = await openTestApp(options);
+  t.write('job.py', SCRIPT);
+}
+const run = (more: Partial<WorkflowTrainRequest> = {}) =>
+  workflowTrain(t.app, {
+    provider: 'aws', type: 't3.micro', profile: 'runctl-ssm-profile', script: 'job.py', args: [], includePatterns: [], syncCode: true,
+    onFailure: 'terminate', keep: false, timeoutMs: 60_000, ...more,
+  });
+const failure = async (promise: Promise<unknown>): Promise<RunctlError> => promise.then(() => expect.unreachable('it should have failed'), (error: unknown) => error as RunctlError);
+const alive = async () => Object.values(await t.machines()).filter((state) => state !== 'terminated' && state !== 'shutting-down');
+
+describe('R088 one command from nothing to results', () => {
+  test('R088 R012 create, wait, sync, train, fetch, terminate; cost and outputs come back', async () => {
+    await open();
+    const result = await run();
+    expect(result).toMatchObject({ phase: 'succeeded', exitCode: 0, machineState: 'terminated', instanceType: 't3.micro', market: 'on-demand', accuracy: 0.9 });
+    expect(result.costUsd).toBeGreaterThan(0);
+    expect(await alive()).toEqual([]);
+    expect(readFileSync(join(t.project, result.outputs!, 'training.log'), 'utf8')).toContain('epoch 1/1');
+    expect(existsSync(join(t.project, result.checkpoints![0]!))).toBe(true);
+    const steps = t.events.flatMap((event) => (event.kind === 'step.done' ? [event.step] : []));
+    expect(steps).toEqual(['preflight', 'plan', 'create', 'running', 'ssm', 'prepare', 'sync', 'launch', 'train', 'collect', 'terminate']);
+    expect(t.events.findIndex((event) => event.kind === 'cost.estimated')).toBeLessThan(t.events.findIndex((event) => event.kind === 'step.started' && event.step === 'create'));
+    const told = await showRun(t.app, result.runId);
+    expect(told).toMatchObject({ state: 'succeeded', machineId: result.instanceId });
+    expect(told.effects.map((effect) => [effect.kind, effect.state])).toEqual([['aws.create', 'done'], ['agent.launch', 'done'], ['aws.terminate', 'done']]);
+  });
+
+  test('R088 with a bucket code and results travel through it, and nothing is left in it', async () => {
+    await open({ bucket: 'team-bucket', config: { 'aws.s3_bucket': 'team-bucket' } });
+    const result = await run();
+    expect(result.sync!.route).toContain('s3');
+    expect(existsSync(join(t.project, result.checkpoints![0]!))).toBe(true);
+    const { S3Client, ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+    const s3 = new S3Client({ endpoint: t.sim.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: t.sim.credentials() });
+    expect((await s3.send(new ListObjectsV2Command({ Bucket: 'team-bucket' }))).KeyCount).toBe(0);
+    s3.destroy();
+  });
+
+  test('the cloud\'s own meter agrees with the cost that is told', async () => {
+    await open();
+    const result = await run();
+    expect(Math.abs(t.sim.meter().totalMicroUsd - result.costUsd! * 1_000_000)).toBeLessThanOrEqual(60);
+  });
+});
+
+describe('R089 whatever breaks, nothing is left', () => {
+  test('R089 every single command to the machine is made to fail once, from the first to the last', async () => {
+    await open();
+    for (let nth = 1, failed = true; failed; nth++) {
+      let seen = 0;
+      const breaking = (shell: Shell): Shell => ({
+        ...shell,
+        run: async (script, options) => {
+          if (++seen === nth) throw new RunctlError('cloud-refused', `command ${nth} was made to fail`);
+          return shell.run(script, options);
+        },
+      });
+      t.use({ ...t.provider, shell: async (machine) => breaking(await t.provider.shell(machine)) });
+      const outcome = await run().then(() => undefined, (error: RunctlError) => error);
+      failed = outcome !== undefined;
+      if (failed) {
+        expect(outcome).toBeInstanceOf(RunctlError);
+        expect(outcome!.message).toContain(`command ${nth} was made to fail`);
+        expect(outcome!.step).toBeTruthy();
+      } else {
+        expect(nth).toBeGreaterThan(5);
+      }
+      expect(await alive()).toEqual([]);
+    }
+  });
+
+  test.each(['find', 'readiness', 'shell', 'create', 'plan', 'checks'] as const)('R089 %s fails: one clear error, no machine', async (method) => {
+    await open();
+    const broken = { ...t.provider } as unknown as Record<string, unknown>;
+    // `find` serves the clean-up too; a cloud that fails for ever is the next test.
+    let failures = method === 'find' ? 1 : Infinity;
+    const real = (t.provider as unknown as Record<string, (...args: unknown[]) => unknown>)[method]!;
+    broken[method] = async (...args: unknown[]) => {
+      if (failures-- > 0) throw new RunctlError('cloud-refused', `${method} was made to fail`);
+      return real.apply(t.provider, args);
+    };
+    t.use(broken as unknown as Provider);
+    expect((await failure(run())).message).toContain(`${method} was made to fail`);
+    expect(await alive()).toEqual([]);
+  });
+
+  test('R089 when even the clean-up fails, the machine, its price and the command are named', async () => {
+    await open();
+    t.use({ ...t.provider, terminate: async () => Promise.reject(new RunctlError('cloud-refused', 'terminate was made to fail')) });
+    const error = await failure(run({ args: ['3'] }));
+    expect(error.code).toBe('job-failed');
+    const [id] = Object.keys(await t.machines());
+    const note = t.events.find((event) => event.kind === 'note' && event.text.includes('may still cost'));
+    expect(note).toMatchObject({ text: expect.stringMatching(/\$0\.0\d+ an hour/), hints: [`runctl aws terminate ${id} --wait`] });
+  });
+});
+
+describe('R090 a failed training', () => {
+  test('R090 results are rescued, the machine is terminated, the exit code is 4', async () => {
+    await open();
+    const error = await failure(run({ args: ['3'] }));
+    expect(error).toMatchObject({ code: 'job-failed', exitCode: 4, data: { machineState: 'terminated' } });
+    const runId = t.ledger.listRuns({ limit: 1 })[0]!.id;
+    expect(existsSync(join(t.project, 'runs', runId, 'checkpoints/one.json'))).toBe(true);
+    expect(readFileSync(join(t.project, 'runs', runId, 'training_exit_code.txt'), 'utf8').trim()).toBe('3');
+    expect(await alive()).toEqual([]);
+  });
+
+  test('R090 --on-failure stop leaves a stopped machine, keep leaves it running and says what it costs', async () => {
+    await open();
+    await failure(run({ args: ['3'], onFailure: 'stop' }));
+    expect(await alive()).toEqual(['stopped']);
+    await failure(run({ args: ['3'], onFailure: 'keep' }));
+    expect((await alive()).sort()).toEqual(['running', 'stopped']);
+    expect(t.events.some((event) => event.kind === 'note' && /keeps running and costs \$/.test(event.text))).toBe(true);
+  });
+
+  test('R090 Ctrl-C while training: the job may save, results are rescued, nothing goes on billing', async () => {
+    await open();
+    t.write('long.py', 'import os, signal, sys, time\nd = os.environ["RUNCTL_CHECKPOINT_DIR"]\ndef save(*_):\n    open(d + "/saved-on-term.json", "w").write("{}")\n    sys.exit(143)\nsignal.signal(signal.SIGTERM, save)\nprint("ready", flush=True)\nwhile True: time.sleep(0.05)\n');
+    const running = run({ script: 'long.py' });
+    const waiting = setInterval(() => {
+      if (t.logLines().includes('ready')) {
+        clearInterval(waiting);
+        t.interrupt(new RunctlError('interrupted', 'interrupted by Ctrl-C'));
+      }
+    }, 20);
+    const error = await failure(running);
+    expect(error).toMatchObject({ code: 'interrupted', exitCode: 130 });
+    const record = t.ledger.listRuns({ limit: 1 })[0]!;
+    expect(record.state).toBe('interrupted');
+    expect(existsSync(join(t.project, 'runs', record.id, 'checkpoints/saved-on-term.json'))).toBe(true);
+    expect(await alive()).toEqual([]);
+  });
+});
+
+describe('creating', () => {
+  const request = { provider: 'aws', type: 't3.micro', wait: false, timeoutMs: 60_000, dryRun: false };
+
+  test('R015 the limit stops the next machine, names the way out, and can be raised', async () => {
+    await open({ config: { 'aws.max_instances': 2 } });
+    await create(t.app, request);
+    await create(t.app, request);
+    const error = await failure(create(t.app, request));
+    expect(error).toMatchObject({ code: 'limit-reached' });
+    expect(error.hints.join('\n')).toMatch(/terminate/);
+    expect(error.hints.join('\n')).toMatch(/config set aws\.max_instances/);
+    expect(await alive()).toHaveLength(2);
+    t.app.config.aws.max_instances = 3;
+    expect((await create(t.app, request)).instanceId).toMatch(/^i-[0-9a-f]{17}$/);
+  });
+
+  test('R025 --dry-run shows plan and price, asks EC2, creates nothing', async () => {
+    await open();
+    expect(await create(t.app, { ...request, dryRun: true })).toMatchObject({ dryRun: true, state: 'planned', instanceId: undefined, costPerHourUsd: expect.any(Number) });
+    expect(await t.machines()).toEqual({});
+  });
+
+  test('R013 R026 the profile is passed on and reported; phases are told with their times', async () => {
+    await open();
+    const made = await create(t.app, { ...request, profile: 'runctl-ssm-profile', wait: true });
+    expect(made).toMatchObject({ iamInstanceProfile: 'runctl-ssm-profile', ssm: 'connected', state: 'running' });
+    const rows = t.sim.cloud.world.table<{ profile?: { arn: string } }>('ec2.instances').values();
+    expect(rows[0]!.profile!.arn).toMatch(/instance-profile\/runctl-ssm-profile$/);
+    const phases = t.events.flatMap((event) => (event.kind === 'step.done' ? [[event.step, typeof event.elapsedMs]] : []));
+    expect(phases).toEqual([['plan', 'number'], ['create', 'number'], ['running', 'number'], ['ssm', 'number']]);
+  });
+
+  test('a reply that is lost after the machine was made does not make a second one', async () => {
+    await open();
+    let lost = true;
+    t.use({
+      ...t.provider,
+      create: async (plan, token, signal) => {
+        const made = await t.provider.create(plan, token, signal);
+        if (lost) throw new RunctlError('endpoint-unreachable', 'the reply was lost');
+        return made;
+      },
+    });
+    await failure(create(t.app, request));
+    const open1 = t.ledger.findOpenEffects();
+    expect(open1).toHaveLength(1);
+    lost = false;
+    const again = await t.provider.create(open1[0]!.request as never, open1[0]!.token);
+    expect(Object.keys(await t.machines())).toEqual([again.id]);
+    expect((await t.provider.findByToken(open1[0]!.token))!.id).toBe(again.id);
+  });
+});
