@@ -7,6 +7,7 @@ export default defineConfig({
     isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ['default', ['json', { outputFile: 'test-results/results.json' }]],
+    // Most tests wait for real processes, so more files than cores may run at once.
+    maxWorkers: 3,
   },
 });

@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: CommonJS chunks, one per lazily loaded command, because an ESM entry costs Node 8-12 ms a start
 // and unbundled AWS clients cost over half a second (docs/decisions/0002-bundle.md).
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -39,17 +39,20 @@ export async function bundleProgram(input, directory) {
 }
 
 async function build() {
-  rmSync(resolve(root, 'dist'), { recursive: true, force: true });
+  // Made beside the old one and swapped in: a program that runs meanwhile still finds its chunks a moment before and after.
+  const fresh = resolve(root, `dist.${process.pid}`);
   const bundle = await rolldown({ ...common, input: { main: 'src/main.ts', 'sim-server': 'src/sim/main.ts' } });
   await bundle.write({
-    dir: resolve(root, 'dist'),
+    dir: fresh,
     format: 'cjs',
     minify: true,
     entryFileNames: '[name].cjs',
     chunkFileNames: 'chunks/[name]-[hash].cjs',
     banner: (chunk) => (chunk.name === 'main' && chunk.isEntry ? '#!/usr/bin/env node' : ''),
   });
-  chmodSync(resolve(root, 'dist/main.cjs'), 0o755);
+  chmodSync(resolve(fresh, 'main.cjs'), 0o755);
+  rmSync(resolve(root, 'dist'), { recursive: true, force: true });
+  renameSync(fresh, resolve(root, 'dist'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

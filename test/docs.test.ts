@@ -7,6 +7,7 @@ import { GLOBAL_FLAGS } from '../src/cli/global-flags.ts';
 import { renderCommandHelp } from '../src/cli/help.ts';
 import { kebab } from '../src/cli/parse.ts';
 import { WORDS } from '../src/commands/index.ts';
+import { allSettings, variableOf } from '../src/config/settings.ts';
 import { REPOSITORY, copyTraining, openState, runProgram, runShell, withState } from './support/cli.ts';
 import { type DocCommand, blocksOf, commandsInSource, commandsOfDocument, commandsOfScript, documents, exampleScripts, parseCommand, readDocument, splitShell } from './support/doc-commands.ts';
 
@@ -99,6 +100,21 @@ describe('R110 guides', () => {
     for (const heading of ['SSM is available, but the code does not arrive', 'The bucket', 'No credentials', 'The SSM agent does not register']) expect(text).toContain(`## ${heading}`);
   });
 
+  test('every setting and every environment variable of ours that is named exists', () => {
+    const known = new Set(allSettings().flatMap(({ name }) => [name, variableOf(name)]));
+    const given = ['RUNCTL_CHECKPOINT_DIR', 'RUNCTL_RUN_ID', 'RUNCTL_RUN_DIR', 'RUNCTL_CODE_DIR', 'RUNCTL_DEVICE', 'RUNCTL_TEST_PROGRAM'];
+    const wrong = documents().flatMap((path) => {
+      const text = readDocument(path);
+      const names = [
+        ...[...text.matchAll(/`((?:aws|train|local|sync|sim)\.[a-z0-9_]+)`/g)].map(([, name]) => name!),
+        ...[...text.matchAll(/config set ((?:[a-z]+\.)[a-z0-9_]+)/g)].map(([, name]) => name!),
+        ...[...text.matchAll(/\bRUNCTL_[A-Z0-9_]*[A-Z0-9]\b/g)].map(([name]) => name).filter((name) => !given.includes(name)),
+      ];
+      return names.filter((name) => !known.has(name)).map((name) => `${path}: ${name}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
   test('every dependency has its line in the list of dependencies, and no other is there', () => {
     const { dependencies = {}, optionalDependencies, devDependencies } = JSON.parse(readDocument('package.json')) as Record<string, Record<string, string>>;
     const listed = [...readDocument('docs/decisions/0007-dependencies.md').matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name);
@@ -120,7 +136,7 @@ describe('R110 guides', () => {
   });
 });
 
-describe('what the documents tell users to try', () => {
+describe.concurrent('what the documents tell users to try', () => {
   test('R108 R088 the session in the README is what the command prints today', async () => {
     await withState(async (state) => {
       const program = process.env['RUNCTL_TEST_PROGRAM'];
@@ -160,13 +176,16 @@ describe('what the documents tell users to try', () => {
       });
     }, 120_000);
 
-    test(`R109 ${path} ends early and clearly when there are no credentials, and terminates its machine when it fails`, async () => {
+    test(`R109 ${path} ends early and clearly without credentials or bucket, and terminates its machine when it fails`, async () => {
       await withState(async (state) => {
         copyTraining(state);
         const script = join(REPOSITORY, path);
         const bare = await runProgram('sh', [script], { state });
         expect(bare.code).toBe(3);
         expect(bare.stderr).toContain('eval "$(runctl sim env)"');
+        const bucketless = await runShell(`eval "$(runctl sim env)" && RUNCTL_AWS_S3_BUCKET=missing-bucket sh ${script}`, { state });
+        expect(bucketless.code).toBe(3);
+        expect(bucketless.stderr).toContain('no bucket missing-bucket');
         writeFileSync(join(state.project, 'broken.py'), 'raise SystemExit(3)\n');
         const failing = await runShell(`eval "$(runctl sim env)" && SCRIPT=broken.py sh ${script}`, { state, timeoutMs: 100_000 });
         expect(failing.code).not.toBe(0);

@@ -9,7 +9,7 @@ const DIRECTORY = join(import.meta.dirname, 'scenarios');
 
 for (const file of readdirSync(DIRECTORY).filter((name) => name.endsWith('.txt')).sort()) {
   const scenario = parseScenario(readFileSync(join(DIRECTORY, file), 'utf8'));
-  test(`${scenario.title} (${file})`, async () => {
+  test.concurrent(`${scenario.title} (${file})`, async () => {
     await withState(async (state) => expect(await runScenario(scenario, state).then((problems) => problems.join('\n\n'))).toBe(''));
   }, 120_000);
 }

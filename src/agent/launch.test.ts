@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';
 import { renderLaunch, renderPrepare } from './render.ts';
-import { Box, SHELLS, until, which } from './test-box.ts';
+import { Box, SHELLS, until, which } from '../../test/support/agent-box.ts';
 
 let box: Box;
 afterEach(async () => {

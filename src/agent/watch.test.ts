@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { parseLog, parsePacked, parseStop, parseWatch } from './parse.ts';
 import { logBytesPerCall, renderLog, renderPackOutputs, renderStop, renderWatch } from './render.ts';
-import { Box, SHELLS, until } from './test-box.ts';
+import { Box, SHELLS, until } from '../../test/support/agent-box.ts';
 
 let box: Box;
 afterEach(async () => {

@@ -17,7 +17,7 @@ export function isRunId(text: string): boolean {
   return RUN_ID.test(text);
 }
 
-/** The idempotency token of one effect: 64 hex digits, the most that EC2 ClientToken takes (aws-facts 1.4). */
+/** The idempotency token of one effect: 64 hex digits, the most that EC2 ClientToken takes (EC2 API Reference, RunInstances). */
 export function effectToken(runId: string, step: string, attempt: number): string {
   return createHash('sha256').update(`${runId}\n${step}\n${attempt}`).digest('hex');
 }

@@ -1,5 +1,6 @@
 // The ports between the stories and the world: what a provider, a shell on a machine and an object store must offer.
 // Narrow on purpose: if a second implementation is hard to fill in, the port is too wide.
+import type { ErrorCode } from './errors.ts';
 import type { HourlyPrice, Machine, MachinePlan, MachineRef, MachineRequest } from './machine.ts';
 
 export interface Provider {
@@ -76,6 +77,8 @@ export interface Check {
   detail: string;
   /** A whole command or config lines that put it right. */
   fix?: string;
+  /** Of a failed check: the error that an operation would have ended in. */
+  error?: { code: ErrorCode; message: string; cause?: string; hints: string[] };
 }
 
 export interface Question {

@@ -1,5 +1,5 @@
 // The prerequisites of a run, checked before anything billable: by `doctor` for people, by workflows for themselves.
-import { type ErrorCode, RunctlError } from '../core/errors.ts';
+import { RunctlError } from '../core/errors.ts';
 import type { Check, Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
 
@@ -14,14 +14,13 @@ export async function doctor(app: App, request: { provider: string; profile?: st
   return { ok: checks.every((check) => check.outcome !== 'failed'), checks };
 }
 
-const CODES: Record<string, ErrorCode> = { credentials: 'credentials-missing', region: 'region-missing', bucket: 'bucket-missing', profile: 'profile-missing' };
-
 /** Throws for the first failed check, naming it and its remedy; returns all checks otherwise. */
 export async function requirePrerequisites(app: App, provider: Provider, wanted: { bucket?: string; profile?: string }): Promise<Check[]> {
   const checks = await provider.checks(wanted, app.signal);
   const failed = checks.find((check) => check.outcome === 'failed');
   if (failed) {
-    throw new RunctlError(CODES[failed.name] ?? 'config-invalid', `${failed.name}: ${failed.detail}`, { hints: [...(failed.fix ? [failed.fix] : []), 'runctl doctor'] });
+    const { code, message, cause, hints } = failed.error ?? { code: 'config-invalid', message: failed.detail, cause: undefined, hints: failed.fix ? [failed.fix] : [] };
+    throw new RunctlError(code, message, { cause, hints: [...hints, 'runctl doctor'] });
   }
   return checks;
 }

@@ -96,7 +96,7 @@ async function askTraining(app: App, provider: Provider, id: string, runId: stri
     return describeTraining(id, parseStatus(answer), app.clock.now());
   } catch (error) {
     // Not running, not registered, gone: the machine's state beside this says which.
-    if (error instanceof RunctlError && (error.code === 'ssm-not-ready' || error.code === 'not-found' || error.code === 'machine-lost')) {
+    if (error instanceof RunctlError && (error.code === 'ssm-not-ready' || error.code === 'not-found' || error.code === 'machine-lost' || error.code === 'endpoint-foreign')) {
       return { instanceId: id, phase: 'unknown', reason: error.reason ?? error.message };
     }
     throw error;

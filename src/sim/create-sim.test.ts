@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { AddRoleToInstanceProfileCommand, AttachRolePolicyCommand, CreateInstanceProfileCommand, CreateRoleCommand, DeleteInstanceProfileCommand, DeleteRoleCommand, DetachRolePolicyCommand, GetInstanceProfileCommand, GetRoleCommand, GetUserCommand, IAMClient, ListAttachedRolePoliciesCommand, ListInstanceProfilesCommand, PutRolePolicyCommand, DeleteRolePolicyCommand, RemoveRoleFromInstanceProfileCommand } from '@aws-sdk/client-iam';
 import { GetProductsCommand, PricingClient } from '@aws-sdk/client-pricing';
@@ -54,6 +56,13 @@ describe('a fresh world', () => {
     expect(await failure(t.ec2.send(new DescribeInstancesCommand({ InstanceIds: [pending!] })))).toMatchObject({ name: 'InvalidInstanceID.NotFound' });
     expect(t.sim.meter()).toEqual({ lines: [], totalMicroUsd: 0, unpriced: [] });
     expect((await t.run()).State!.Name).toBe('pending');
+  });
+
+  test('R208 what was answered is on disk before the answer: a killed server forgets nothing that it said', async () => {
+    const { InstanceId } = await t.run({ ClientToken: 'durable' });
+    const stored = readFileSync(join(t.directory, 'world.json'), 'utf8');
+    expect(stored).toContain(InstanceId);
+    expect(stored).toContain('us-east-1/durable');
   });
 
   test('R208 state, keys and counters: the world goes on after a restart, the calls are counted anew', async () => {

@@ -13,6 +13,7 @@ import type { Cloud } from './cloud.ts';
 import { findRegion, REGIONS } from './data/regions.ts';
 import { AwsFault } from './wire/call.ts';
 import type { CallContext, QueryParams, Service, Signature } from './wire/call.ts';
+import type { Claim, SignedRequest } from './wire/claim.ts';
 import { credentialTable } from './wire/credentials.ts';
 import { internalFault, missingToken, renderFault, signatureFault, unknownOperation } from './wire/faults.ts';
 import type { Dialect, Reply } from './wire/faults.ts';
@@ -20,7 +21,6 @@ import { identify, isForm } from './wire/identify.ts';
 import type { Address } from './wire/identify.ts';
 import { parseQuery } from './wire/query.ts';
 import { headerValues, isFault, readClaim, verify } from './wire/sigv4.ts';
-import type { Claim, SignedRequest } from './wire/sigv4.ts';
 import { XML_DECLARATION, renderXml } from './wire/xml.ts';
 
 /** Paths that are no AWS call: the control surface, an instance's metadata. The handler answers everything under the prefix. */

@@ -1,5 +1,4 @@
 // The only way to ask. `--yes` answers; without a terminal the question becomes an error that names the flag.
-import { createInterface } from 'node:readline/promises';
 import { RunctlError } from '../core/errors.ts';
 import type { Ask } from '../core/ports.ts';
 
@@ -9,6 +8,8 @@ export function createAsk(options: { yes: boolean; input: NodeJS.ReadStream; out
     if (!options.input.isTTY || !options.output.isTTY) {
       throw new RunctlError('declined', `nobody is here to answer: ${text}`, { cause: 'Standard input is not a terminal.', hints: [`add ${flag} to go ahead`] });
     }
+    // Most commands never ask: loading this costs 4 ms of start-up.
+    const { createInterface } = await import('node:readline/promises');
     const lines = createInterface({ input: options.input, output: options.output });
     try {
       const answer = await lines.question(`${text} [y/N] `, { signal: options.signal });

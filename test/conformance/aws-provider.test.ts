@@ -6,7 +6,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { realClock } from '../../src/app/clock.ts';
 import { createAwsProvider } from '../../src/providers/aws/index.ts';
-import { providerContract } from '../../src/providers/contract.ts';
+import { providerContract } from '../support/provider-contract.ts';
 import { assembleSim } from '../../src/sim/assemble.ts';
 import type { Sim } from '../../src/sim/create-sim.ts';
 
@@ -87,7 +87,7 @@ test('R271 the security group that runctl makes has no inbound rule, and every m
   provider.close();
 }, 60_000);
 
-test('R039 a file goes through the bucket both ways, and a machine can fetch it with curl and the URL alone', async () => {
+test('a file goes through the bucket both ways by its URLs alone', async () => {
   const provider = createAwsProvider({ clock: realClock, env: place.env });
   const store = provider.store('digits');
   const file = join(place.env.HOME as string, 'code.bin');

@@ -11,6 +11,8 @@ export interface MachineDouble extends MachineHost {
   powerOff(instanceId: string): void;
   /** The next boots fail with this message; undefined: they work again. */
   failBoots(message: string | undefined): void;
+  /** Boots wait until the returned function is called. */
+  holdBoots(): () => void;
 }
 
 export function machineDouble(options: { alive?: string[]; answer?: (script: GuestScript) => Partial<GuestResult> } = {}): MachineDouble {
@@ -20,6 +22,7 @@ export function machineDouble(options: { alive?: string[]; answer?: (script: Gue
   const calls: string[] = [];
   const listeners: ((instanceId: string) => void)[] = [];
   let bootFailure: string | undefined;
+  let gate: Promise<void> = Promise.resolve();
   return {
     isolation: 'process',
     calls,
@@ -32,8 +35,16 @@ export function machineDouble(options: { alive?: string[]; answer?: (script: Gue
     failBoots(message) {
       bootFailure = message;
     },
+    holdBoots() {
+      let release = (): void => undefined;
+      gate = new Promise((resolve) => {
+        release = resolve;
+      });
+      return () => release();
+    },
     async boot(spec) {
       calls.push(`boot ${spec.instanceId}`);
+      await gate;
       if (bootFailure !== undefined) throw new Error(bootFailure);
       specs.set(spec.instanceId, spec);
       disks.add(spec.instanceId);

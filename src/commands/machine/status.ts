@@ -19,7 +19,7 @@ export const statusCommand = (provider: string) =>
           ['Public IP', result.publicIp ?? 'none'],
           ['Private IP', result.privateIp ?? 'none'],
           ['Launched', result.launchedAt],
-          ['SSM', result.ssmDetail],
+          ['SSM', result.ssmDetail.replace(/^SSM /, '')],
           ['Training', describePhase(result.training)],
         ]),
       ].join('\n'),

@@ -65,6 +65,6 @@ async function guarded(name: string, work: () => Promise<Check>): Promise<Check>
   } catch (error) {
     if (!(error instanceof RunctlError)) throw error;
     const fix = error.code === 'profile-missing' && error.hints.length > 1 ? error.hints.filter((hint) => !hint.includes('list-instance-profiles')).join(' && ') : error.hints[0];
-    return { name, outcome: 'failed', detail: error.reason ? `${error.message}: ${error.reason}` : error.message, ...(fix ? { fix } : {}) };
+    return { name, outcome: 'failed', detail: error.reason ? `${error.message}: ${error.reason}` : error.message, ...(fix ? { fix } : {}), error: { code: error.code, message: error.message, cause: error.reason, hints: error.hints } };
   }
 }

@@ -3,8 +3,8 @@
 // By design: a mismatch shows the canonical request to S3 clients (as S3 does) and to nobody else.
 // Source: EC2 API Reference "Error codes"; IAM and STS "Common Errors"; S3 "List of error codes"; Smithy AWS JSON 1.1 protocol.
 import { AwsFault } from './call.ts';
+import type { SignatureFault } from './claim.ts';
 import { MOST_SKEW_MS } from './sigv4.ts';
-import type { SignatureFault } from './sigv4.ts';
 import { XML_DECLARATION, renderXml } from './xml.ts';
 
 export type Dialect = 'ec2' | 'query' | 'json' | 'rest';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { SignedRequest } from './claim.ts';
 import { isFault, readClaim, verify } from './sigv4.ts';
-import type { SignedRequest } from './sigv4.ts';
 
 // S3 API Reference, "Signing and authenticating REST requests", "Query string request authentication": the published example.
 const CREDENTIAL = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', principalArn: '', userId: '' };

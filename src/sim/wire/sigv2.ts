@@ -5,8 +5,8 @@
 // (x-amz- headers travel in the query and are signed as headers).
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Signature } from './call.ts';
+import type { Claim, SignatureFault, SignedRequest } from './claim.ts';
 import type { CredentialRow } from './credentials.ts';
-import type { Claim, SignatureFault, SignedRequest } from './sigv4.ts';
 
 /** Query parameters that are part of what is signed. */
 const SIGNED_PARAMETERS = new Set([

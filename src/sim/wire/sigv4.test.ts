@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { Claim, SignedRequest } from './claim.ts';
 import { canonicalPath, isFault, readClaim, verify } from './sigv4.ts';
-import type { Claim, SignedRequest } from './sigv4.ts';
 
 const EMPTY = createHash('sha256').update('').digest('hex');
 

@@ -4,43 +4,9 @@
 // Source: IAM User Guide "Create a signed AWS API request"; S3 API Reference "Authenticating Requests (AWS Signature Version 4)".
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Signature } from './call.ts';
+import type { Claim, SignatureFault, SignedRequest } from './claim.ts';
 import type { CredentialRow } from './credentials.ts';
 import { readQueryV2Claim, verifyQueryV2 } from './sigv2.ts';
-
-export interface SignedRequest {
-  method: string;
-  /** Path and query exactly as on the request line. */
-  target: string;
-  /** Names and values in the order received, as Node's rawHeaders. */
-  rawHeaders: string[];
-}
-
-export interface Claim {
-  presigned: boolean;
-  accessKeyId: string;
-  date: string;
-  region: string;
-  service: string;
-  signedHeaders: string[];
-  signature: string;
-  /** YYYYMMDDTHHMMSSZ */
-  amzDate: string;
-  sessionToken?: string;
-  /** Presigned only. */
-  expiresS?: number;
-  /** Only in the older signature of S3 URLs (sigv2.ts). */
-  v2ExpiresAtS?: number;
-}
-
-export type SignatureFault =
-  | { kind: 'incomplete'; detail: string }
-  | { kind: 'unknown-key' }
-  | { kind: 'bad-token' }
-  | { kind: 'expired-token' }
-  | { kind: 'skewed'; requestAt: string }
-  | { kind: 'expired-url'; expiresAt: string; nowAt: string }
-  | { kind: 'unsigned-headers'; names: string[] }
-  | { kind: 'mismatch'; canonicalRequest: string; stringToSign: string };
 
 export const MOST_SKEW_MS = 15 * 60_000;
 const LONGEST_PRESIGN_S = 604_800;

@@ -123,6 +123,14 @@ describe('stop and start', () => {
     expect((await see(id)).State!.Name).toBe('running');
   });
 
+  test('R204 a start beyond the vCPU quota fails as a whole', async () => {
+    const ids = [await inState('stopped'), await inState('stopped')];
+    t.sim.cloud.world.table('servicequotas.values').put('us-east-1/L-1216C47A', { value: 3 });
+    expect(await failure(t.ec2.send(new StartInstancesCommand({ InstanceIds: ids })))).toMatchObject({ name: 'VcpuLimitExceeded' });
+    expect((await see(ids[0]!)).State!.Name).toBe('stopped');
+    await start(ids[0]!);
+  });
+
   test('R204 stop protection and DryRun', async () => {
     const id = await inState('running');
     await t.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: id, DisableApiStop: { Value: true } }));
@@ -163,6 +171,27 @@ describe('terminate', () => {
     expect(await failure(terminate(id))).toMatchObject({ name: 'OperationNotPermitted', message: expect.stringContaining('disableApiTermination') });
     expect((await see(id)).State!.Name).toBe('running');
     expect(await failure(t.ec2.send(new TerminateInstancesCommand({ InstanceIds: [] })))).toMatchObject({ name: 'MissingParameter' });
+  });
+
+  test('R204 all or none: a refusal of the second leaves the first alone', async () => {
+    const free = await inState('running');
+    const guarded = await inState('running');
+    await t.ec2.send(new ModifyInstanceAttributeCommand({ InstanceId: guarded, DisableApiTermination: { Value: true } }));
+    expect(await failure(terminate(free, guarded))).toMatchObject({ name: 'OperationNotPermitted', message: expect.stringContaining(guarded) });
+    expect((await see(free)).State!.Name).toBe('running');
+  });
+
+  test('R204 terminated in the middle of its boot: no guest is left and nothing is billed', async () => {
+    const { InstanceId: id } = await t.run();
+    const release = t.machines.holdBoots();
+    const advanced = t.clock.advance(TEST_DIAL.pendingMs);
+    await terminate(id!);
+    release();
+    await advanced;
+    await t.clock.advance(TEST_DIAL.shuttingDownMs);
+    expect((await see(id!)).State!.Name).toBe('terminated');
+    expect([t.machines.isUp(id!), t.machines.disks.has(id!)]).toEqual([false, false]);
+    expect(t.sim.meter().lines).toEqual([]);
   });
 
   test('R204 terminated while pending: no guest is left, whenever its boot would have come', async () => {

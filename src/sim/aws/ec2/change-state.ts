@@ -7,20 +7,20 @@ import type { Cloud } from '../../cloud.ts';
 import { AwsFault } from '../../wire/call.ts';
 import type { CallContext, QueryParams, QueryService, Xml } from '../../wire/call.ts';
 import { findInstanceType } from '../../data/instance-types.ts';
-import { quotaOf, quotaValue } from '../../data/quotas.ts';
+import { quotaOf } from '../../data/quotas.ts';
 import { requiredInstances } from './instance-ids.ts';
 import { BY_USER } from './lifecycle.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { dryRun, flag } from './params.ts';
 import { stateXml } from './render-instance.ts';
-import { ec2Tables } from './rows.ts';
 import type { InstanceRow } from './rows.ts';
-import { vcpuLimit } from './run-instances.ts';
+import { vcpuLimitExceeded, vcpuRoom } from './vcpu-quota.ts';
 
 /** Refuse the whole call before anything changes, then change each and report both states. */
-function change(params: QueryParams, { cloud, region }: CallContext, refuse: (row: InstanceRow) => void, act: (row: InstanceRow) => void): Xml {
+function change(params: QueryParams, { cloud, region }: CallContext, refuse: (row: InstanceRow) => void, act: (row: InstanceRow) => void, refuseAll?: (rows: InstanceRow[]) => void): Xml {
   const rows = requiredInstances(cloud, region, params);
   for (const row of rows) refuse(row);
+  refuseAll?.(rows);
   dryRun(params);
   return {
     instancesSet: {
@@ -37,15 +37,14 @@ function incorrectState(message: string): AwsFault {
   return new AwsFault('IncorrectInstanceState', message);
 }
 
-function refuseOverQuota(cloud: Cloud, starting: InstanceRow): void {
-  const quota = quotaOf(starting.type, 'on-demand');
-  if (!quota) return;
-  const limit = quotaValue(cloud.world, starting.region, quota);
-  const used = ec2Tables(cloud.world)
-    .instances.values()
-    .filter((row) => row.region === starting.region && (row.state === 'pending' || row.state === 'running') && quotaOf(row.type, 'on-demand') === quota)
-    .reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
-  if (used + (findInstanceType(starting.type)?.vcpus ?? 0) > limit) throw vcpuLimit(limit);
+/** Instances that one call starts together count together. */
+function refuseOverQuota(cloud: Cloud, rows: InstanceRow[]): void {
+  for (const { region, type } of rows) {
+    const room = vcpuRoom(cloud, region, type);
+    const family = quotaOf(type, 'on-demand');
+    const needed = rows.filter((row) => quotaOf(row.type, 'on-demand') === family).reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
+    if (room && needed > room.left) throw vcpuLimitExceeded(room.limit);
+  }
 }
 
 export function changeStateOperations(lifecycle: Lifecycle): QueryService['operations'] {
@@ -58,11 +57,11 @@ export function changeStateOperations(lifecycle: Lifecycle): QueryService['opera
           if (row.state === 'stopping' || row.state === 'shutting-down' || row.state === 'terminated') {
             throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be started.`);
           }
-          if (row.state === 'stopped') refuseOverQuota(context.cloud, row);
         },
         (row) => {
           if (row.state === 'stopped') lifecycle.start(row);
         },
+        (rows) => refuseOverQuota(context.cloud, rows.filter((row) => row.state === 'stopped')),
       ),
 
     StopInstances: (params, context) => {

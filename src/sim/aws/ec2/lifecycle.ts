@@ -196,10 +196,8 @@ export class Lifecycle {
     if (!row) return;
     const booted = await this.#boot(row);
     if (!this.#still(instanceId, 'pending', since)) {
-      // Stopped or terminated while it booted: that path found no guest to end, so end it here.
-      const now = this.#tables.instances.get(instanceId);
-      if (now?.state === 'shutting-down' || now?.state === 'stopping') this.#bringDown(now);
-      else await this.#destroy(instanceId);
+      // Terminated (a pending instance cannot be stopped) or forgotten while it booted: that path found no guest to end.
+      if (!this.#closed) await this.#destroy(instanceId);
       return;
     }
     if (!booted) {

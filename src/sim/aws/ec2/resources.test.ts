@@ -142,9 +142,14 @@ describe('tags', () => {
   });
 
   test('R204 a tag made while an instance boots is still there when it runs', async () => {
-    const { InstanceId: id } = await t.run();
-    await t.ec2.send(new CreateTagsCommand({ Resources: [id!], Tags: [{ Key: 'early', Value: 'bird' }] }));
+    // Those of other tests first: the clock runs one boot after the other.
     await t.clock.advance(TEST_DIAL.pendingMs);
+    const { InstanceId: id } = await t.run();
+    const release = t.machines.holdBoots();
+    const advanced = t.clock.advance(TEST_DIAL.pendingMs);
+    await t.ec2.send(new CreateTagsCommand({ Resources: [id!], Tags: [{ Key: 'early', Value: 'bird' }] }));
+    release();
+    await advanced;
     const { Reservations } = await t.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id!] }));
     expect(Reservations![0]!.Instances![0]).toMatchObject({ State: { Name: 'running' }, Tags: [{ Key: 'early', Value: 'bird' }] });
   });

@@ -1,11 +1,9 @@
 // Does: RunInstances: idempotency by ClientToken, quota, then rows for instances and disks.
 // Gaps: all or nothing between MinCount and MaxCount, except that a quota may cut MaxCount down to MinCount.
 // By design: everything up to the last row is one synchronous step, so two equal calls cannot both launch.
-// Source: EC2 API Reference RunInstances, "Ensuring idempotency"; VcpuLimitExceeded text as quoted in public issue threads.
+// Source: EC2 API Reference RunInstances, "Ensuring idempotency".
 import { randomBytes } from 'node:crypto';
 import type { Cloud } from '../../cloud.ts';
-import { findInstanceType } from '../../data/instance-types.ts';
-import { quotaOf, quotaValue } from '../../data/quotas.ts';
 import { meterVolume } from '../../meter.ts';
 import { AwsFault } from '../../wire/call.ts';
 import type { CallContext, QueryParams, Xml } from '../../wire/call.ts';
@@ -17,6 +15,7 @@ import { dryRun, text, whole } from './params.ts';
 import { instanceXml } from './render-instance.ts';
 import { ec2Tables } from './rows.ts';
 import type { InstanceRow } from './rows.ts';
+import { vcpuLimitExceeded, vcpuRoom } from './vcpu-quota.ts';
 
 const LONGEST_TOKEN = 64;
 
@@ -55,23 +54,11 @@ function reservationXml(cloud: Cloud, reservationId: string, rows: InstanceRow[]
 
 /** How many the quota allows, at least `least`, else the call fails. */
 function withinQuota(cloud: Cloud, region: string, request: LaunchRequest, least: number): number {
-  const quota = quotaOf(request.type.name, 'on-demand');
-  if (!quota) return request.count;
-  const limit = quotaValue(cloud.world, region, quota);
-  const used = ec2Tables(cloud.world)
-    .instances.values()
-    .filter((row) => row.region === region && (row.state === 'pending' || row.state === 'running') && quotaOf(row.type, 'on-demand') === quota)
-    .reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
-  const allowed = Math.floor((limit - used) / request.type.vcpus);
-  if (allowed < least) throw vcpuLimit(limit);
+  const room = vcpuRoom(cloud, region, request.type.name);
+  if (!room) return request.count;
+  const allowed = Math.floor(room.left / request.type.vcpus);
+  if (allowed < least) throw vcpuLimitExceeded(room.limit);
   return Math.min(request.count, allowed);
-}
-
-export function vcpuLimit(limit: number): AwsFault {
-  return new AwsFault(
-    'VcpuLimitExceeded',
-    `You have requested more vCPU capacity than your current vCPU limit of ${limit} allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.`,
-  );
 }
 
 function create(cloud: Cloud, region: string, request: LaunchRequest, reservationId: string, launchIndex: number, token: string | undefined): InstanceRow {

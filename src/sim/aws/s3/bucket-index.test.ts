@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { BucketIndex, type ObjectRow } from './bucket-index.ts';
 import { compareKeys } from './key-order.ts';
 import { listPage } from './list-objects.ts';
-import { newDirectory } from './s3-under-test.ts';
+import { newDirectory } from '../../../../test/support/s3-under-test.ts';
 
 const places: { directory: string; remove(): void }[] = [];
 const make = (): string => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newCrc } from './crc.ts';
-import { hmac, newDirectory, send, sha256Hex, signatureOfChunk, startS3, type RawReply, type RawRequest, type Running, type Seed } from './s3-under-test.ts';
+import { hmac, newDirectory, send, sha256Hex, signatureOfChunk, startS3, type RawReply, type RawRequest, type Running, type Seed } from '../../../../test/support/s3-under-test.ts';
 
 const place = newDirectory();
 let server: Running;

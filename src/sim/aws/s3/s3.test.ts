@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exchange, newDirectory, startS3, type Running } from './s3-under-test.ts';
+import { exchange, newDirectory, startS3, type Running } from '../../../../test/support/s3-under-test.ts';
 
 const place = newDirectory();
 let server: Running;

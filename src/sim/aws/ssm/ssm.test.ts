@@ -143,7 +143,8 @@ describe('real time', () => {
   });
 
   test('R203 while it runs: InProgress, no output, ResponseCode -1; cancel kills the group and is Cancelled', async () => {
-    const commandId = await send(w, id, ['echo started; sleep 60']);
+    const commandId = await send(w, id, ['echo started; touch /tmp/started; sleep 60']);
+    await until('started', async () => (await run(w, id, ['test -f /tmp/started'])).ResponseCode === 0);
     await until('in progress', async () => (await invocation(w, commandId, id)).Status === 'InProgress');
     expect(await invocation(w, commandId, id)).toMatchObject({ ResponseCode: -1, StandardOutputContent: '', ExecutionStartDateTime: '' });
     await w.ssm.send(new CancelCommandCommand({ CommandId: commandId, InstanceIds: [id] }));

@@ -2,10 +2,10 @@
 // an emulator as far as it goes, a real account by switch). It knows the ports only. Machines it made are terminated by it.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RunctlError } from '../core/errors.ts';
-import type { Machine, MachinePlan, MachineRequest, MachineState } from '../core/machine.ts';
-import { runningMicroUsdPerHour } from '../core/machine.ts';
-import type { Provider, Shell } from '../core/ports.ts';
+import { RunctlError } from '../../src/core/errors.ts';
+import type { Machine, MachinePlan, MachineRequest, MachineState } from '../../src/core/machine.ts';
+import { runningMicroUsdPerHour } from '../../src/core/machine.ts';
+import type { Provider, Shell } from '../../src/core/ports.ts';
 
 export interface ContractPlace {
   provider: Provider;

@@ -3,12 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newRunId } from '../core/ids.ts';
-import type { JobSpec, JobStatus } from '../core/job.ts';
-import type { ShellResult } from '../core/ports.ts';
-import { parseLaunch, parsePrepared, parseStatus } from './parse.ts';
-import type { LaunchOutcome } from './parse.ts';
-import { renderLaunch, renderPrepare, renderStatus } from './render.ts';
+import { newRunId } from '../../src/core/ids.ts';
+import type { JobSpec, JobStatus } from '../../src/core/job.ts';
+import type { ShellResult } from '../../src/core/ports.ts';
+import { parseLaunch, parsePrepared, parseStatus } from '../../src/agent/parse.ts';
+import type { LaunchOutcome } from '../../src/agent/parse.ts';
+import { renderLaunch, renderPrepare, renderStatus } from '../../src/agent/render.ts';
 
 const SYSTEM_PATH = `/usr/bin:/bin:/usr/sbin:/sbin:${process.env['PATH'] ?? ''}`;
 

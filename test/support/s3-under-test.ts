@@ -6,13 +6,13 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { realClock } from '../../clock.ts';
-import type { MachineHost } from '../../cloud.ts';
-import { DIALS } from '../../dial.ts';
-import { startServer } from '../../server.ts';
-import { callerCredential } from '../../wire/credentials.ts';
-import { openWorld } from '../../world.ts';
-import { s3 } from './s3.ts';
+import { realClock } from '../../src/sim/clock.ts';
+import type { MachineHost } from '../../src/sim/cloud.ts';
+import { DIALS } from '../../src/sim/dial.ts';
+import { startServer } from '../../src/sim/server.ts';
+import { callerCredential } from '../../src/sim/wire/credentials.ts';
+import { openWorld } from '../../src/sim/world.ts';
+import { s3 } from '../../src/sim/aws/s3/s3.ts';
 
 export interface Running {
   port: number;
