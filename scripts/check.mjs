@@ -10,7 +10,7 @@ const steps = [
   ['import rules', bin('depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['dead code', bin('knip'), ['--no-progress']],
   ['generated docs', 'node', ['scripts/docs.mjs', '--check']],
-  ['tests', bin('vitest'), ['run']],
+  ['tests', bin('vitest'), ['run', '--reporter=default', '--reporter=json', '--outputFile.json=test-results/results.json']],
   ['requirements', 'node', ['scripts/requirements.mjs', '--brief']],
 ];
 

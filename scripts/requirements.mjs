@@ -3,7 +3,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 
-const RESULTS = 'test-results/results.json';
+const given = process.argv.indexOf('--results');
+const RESULTS = given < 0 ? 'test-results/results.json' : process.argv[given + 1];
 if (!existsSync(RESULTS)) spawnSync('node_modules/.bin/vitest', ['run', '--reporter=json', `--outputFile=${RESULTS}`], { stdio: ['ignore', 'ignore', 'inherit'] });
 const results = JSON.parse(readFileSync(RESULTS, 'utf8'));
 const known = readFileSync('test/requirements.txt', 'utf8').split('\n').map((line) => line.slice(0, 4)).filter((word) => /^R\d{3}$/.test(word));

@@ -25,7 +25,7 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
     const { input, globals } = await parseInput(command, found.words, found.args, found.rest);
     const format = parseFormat(globals.output);
     reporter = reporterFor(format, globals);
-    const signal = abortOnSignals((exitCode) => {
+    const { signal, finish } = abortOnSignals((exitCode) => {
       reporter.end();
       process.stderr.write('left at once; "runctl runs list" shows what was under way\n');
       process.exit(exitCode);
@@ -41,7 +41,10 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
       configPath: globals.config,
       bundleDirectory,
     });
-    close = built.close;
+    close = async () => {
+      finish();
+      await built.close();
+    };
     return await execute({ command, input, globals, format, app: built.app, reporter, style: styleOf(process.stdout), write });
   } catch (error) {
     reporter.end();
