@@ -34,7 +34,7 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
       cwd: process.cwd(),
       env: process.env,
       report: reporter.report,
-      ask: createAsk({ yes: globals.yes, input: process.stdin, output: process.stderr, signal }),
+      ask: createAsk({ yes: globals.yes, input: () => process.stdin, output: process.stderr, signal }),
       signal,
       sim: globals.sim,
       region: globals.region,

@@ -3,7 +3,7 @@ import { parseStatus } from '../agent/parse.ts';
 import { renderStatus } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
-import type { Provider } from '../core/ports.ts';
+import type { Shell } from '../core/ports.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
 import { noSuchMachine } from './states.ts';
@@ -51,8 +51,9 @@ export async function status(app: App, request: { provider: string; machineId: s
   const id = request.machineId;
   // The id is all that the three questions need: asking at once costs one round trip instead of three. The slowest goes
   // first, and while it is on its way the client for the others is loaded.
-  const asked = askTraining(app, provider, id, undefined);
-  await Promise.race([asked, app.clock.sleep(HEAD_START_MS, app.signal)]);
+  const shell = await provider.shell({ id });
+  const asked = askTraining(app, shell, id, undefined);
+  await Promise.race([asked, headStart(app)]);
   const [machine, readiness, training] = await Promise.all([provider.find(id, app.signal), provider.readiness({ id }, app.signal), asked]);
   if (!machine) throw noSuchMachine(provider.name, id);
   const ready = machine.profile || readiness.channel !== 'ssm' ? readiness : { channel: 'none', state: 'none', detail: 'not available: the machine has no instance profile' };
@@ -75,23 +76,25 @@ export async function status(app: App, request: { provider: string; machineId: s
   };
 }
 
-/** Enough for a request to leave before loading another client keeps the process busy. */
-const HEAD_START_MS = 6;
+/** Until a request has left, before loading another client keeps the process busy: a few turns of the event loop (the time
+ *  alone would not do: preparing the request takes longer, in one piece). */
+async function headStart(app: App): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) await app.clock.sleep(1, app.signal);
+}
 
 export async function trainingStatus(app: App, request: { provider: string; machineId: string; runId?: string }): Promise<TrainingStatus> {
   const provider = await app.provider(request.provider);
   const [machine, training] = await Promise.all([
     provider.find(request.machineId, app.signal),
-    askTraining(app, provider, request.machineId, request.runId),
+    provider.shell({ id: request.machineId }).then((shell) => askTraining(app, shell, request.machineId, request.runId)),
   ]);
   if (!machine) throw noSuchMachine(provider.name, request.machineId);
   if (machine.state !== 'running') return { instanceId: machine.id, phase: 'unknown', reason: `machine is ${machine.state}` };
   return training;
 }
 
-async function askTraining(app: App, provider: Provider, id: string, runId: string | undefined): Promise<TrainingStatus> {
+async function askTraining(app: App, shell: Shell, id: string, runId: string | undefined): Promise<TrainingStatus> {
   try {
-    const shell = await provider.shell({ id });
     const answer = await shell.run(renderStatus(runId), { timeoutMs: 30_000, signal: app.signal });
     return describeTraining(id, parseStatus(answer), app.clock.now());
   } catch (error) {

@@ -1,4 +1,5 @@
 # Checks the archive in $in, unpacks it aside, verifies each file and moves the tree into place as $run/code.
+# shellcheck shell=sh disable=SC2154 # in, run, parts, bytes, sha and verify_py are set by the lines that remote.ts puts before this
 # Given: run in sha bytes parts (0: the archive is there already). Whatever goes wrong, nothing is left behind.
 fail() { # STAGE MESSAGE
   rm -rf "$in"

@@ -89,7 +89,7 @@ test('R271 the security group that runctl makes has no inbound rule, and every m
 
 test('a file goes through the bucket both ways by its URLs alone', async () => {
   const provider = createAwsProvider({ clock: realClock, env: place.env });
-  const store = provider.store('digits');
+  const store = await provider.store('digits');
   const file = join(place.env.HOME as string, 'code.bin');
   writeFileSync(file, Buffer.from(Array.from({ length: 100_000 }, (_, n) => n % 251)));
   await store.put('runs/1/ä b.bin', file, {});

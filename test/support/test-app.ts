@@ -53,7 +53,7 @@ export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: stri
     const s3 = new S3Client({ endpoint: sim.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: sim.credentials() });
     await s3.send(new CreateBucketCommand({ Bucket: options.bucket }));
     s3.destroy();
-    store = aws.store(options.bucket);
+    store = await aws.store(options.bucket);
   }
   let provider: Provider = aws;
   const app: App = {

@@ -1,17 +1,12 @@
 // The AWS provider: machines by EC2, hands by SSM, files by S3. This file only joins the parts; whether the endpoint is the real
 // AWS, the built-in cloud or another emulator is decided by the standard environment variables and known to nobody here.
+// What status needs is imported at once, everything else when it is called: start-up is what people feel.
 import type { Clock } from '../../core/clock.ts';
 import type { Check, Provider, Store } from '../../core/ports.ts';
-import { checkBucket, listBuckets } from './buckets.ts';
-import { runChecks } from './checks.ts';
 import { createAwsApi } from './clients.ts';
 import type { Env } from './environment.ts';
 import { createLifecycle, requireInstanceId } from './lifecycle.ts';
-import { dryRun, launch } from './launch.ts';
-import { planMachine } from './plan.ts';
-import { hourlyPrice, unitPrices } from './prices.ts';
 import { explainReadiness, pingAgent } from './readiness.ts';
-import { createS3Store } from './s3-store.ts';
 import { createSsmShell } from './ssm-shell.ts';
 
 export interface AwsProviderOptions {
@@ -37,7 +32,7 @@ export interface AwsProviderOptions {
 export interface AwsExtras {
   /** The region in use, whoever named it. */
   region(): Promise<string>;
-  store(bucket: string): Store;
+  store(bucket: string): Promise<Store>;
   checkBucket(name: string, signal?: AbortSignal): Promise<Check>;
   listBuckets(signal?: AbortSignal): Promise<string[]>;
   /** Let go of kept-alive connections. */
@@ -59,14 +54,15 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
   };
   return {
     name: 'aws',
-    plan: (request, signal) => planMachine(api, request, defaults, signal),
+    plan: async (request, signal) => (await import('./plan.ts')).planMachine(api, request, defaults, signal),
     async create(plan, token, signal) {
+      const { launch } = await import('./launch.ts');
       const machine = await launch(api, plan, token, signal);
       lifecycle.made(machine.id);
       return machine;
     },
-    rehearse: (plan, signal) => dryRun(api, plan, signal),
-    checks: (wanted, signal) => runChecks(api, { ...wanted, region: options.region }, signal),
+    rehearse: async (plan, signal) => (await import('./launch.ts')).dryRun(api, plan, signal),
+    checks: async (wanted, signal) => (await import('./checks.ts')).runChecks(api, { ...wanted, region: options.region }, signal),
     findByToken: lifecycle.findByToken,
     find: lifecycle.find,
     list: lifecycle.list,
@@ -74,6 +70,7 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
     stop: (id, signal) => lifecycle.change('StopInstances', id, signal),
     terminate: (id, signal) => lifecycle.change('TerminateInstances', id, signal),
     async price(machine, signal) {
+      const { hourlyPrice, unitPrices } = await import('./prices.ts');
       const [unit, volumes] = await Promise.all([
         unitPrices(api, machine.type, machine.market, machine.region, signal),
         api.ec2('DescribeVolumes', { Filters: [{ Name: 'attachment.instance-id', Values: [machine.id] }] }, { signal, subject: machine.id }),
@@ -83,6 +80,7 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
     },
     async shell(machine) {
       requireInstanceId(machine.id);
+      await api.preload('ssm');
       return createSsmShell(api, machine, lifecycle.find);
     },
     async readiness(machine, signal) {
@@ -90,9 +88,9 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
       return explainReadiness(machine, await pingAgent(api, machine.id, signal));
     },
     region: api.region,
-    store: (bucket) => createS3Store(api, bucket),
-    checkBucket: (name, signal) => checkBucket(api, name, signal),
-    listBuckets: (signal) => listBuckets(api, signal),
+    store: async (bucket) => (await import('./s3-store.ts')).createS3Store(api, bucket),
+    checkBucket: async (name, signal) => (await import('./buckets.ts')).checkBucket(api, name, signal),
+    listBuckets: async (signal) => (await import('./buckets.ts')).listBuckets(api, signal),
     close: api.close,
   };
 }

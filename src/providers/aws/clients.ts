@@ -49,6 +49,8 @@ type Call<Service extends ServiceName> = <Name extends keyof Operations<Service>
 export type AwsApi = { [Service in ServiceName]: Call<Service> } & {
   readonly clock: Clock;
   readonly env: Env;
+  /** Load a service's client now; otherwise its first call does. */
+  preload(service: ServiceName): Promise<void>;
   /** The region in use; throws region-missing. */
   region(): Promise<string>;
   /** A URL that does one thing to one object without credentials. */
@@ -150,6 +152,9 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
     iam: caller('iam'),
     pricing: caller('pricing'),
     quotas: caller('quotas'),
+    async preload(service) {
+      await translated(service, 'configuration', {}, () => load(service));
+    },
     async region() {
       if (named) return named.region;
       return translated('ec2', 'configuration', {}, async () => clientOf('ec2', await load('ec2'), {}).config.region());

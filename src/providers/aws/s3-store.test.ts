@@ -26,7 +26,7 @@ test('a file goes up by presigned URL with its length and no checksum of ours, w
   const file = join(directory, 'f');
   writeFileSync(file, 'x'.repeat(200_000));
   const moved: number[] = [];
-  await double.provider.store('bkt').put('a/b c.txt', file, { onProgress: (bytes) => moved.push(bytes) });
+  await (await double.provider.store('bkt')).put('a/b c.txt', file, { onProgress: (bytes) => moved.push(bytes) });
   const request = double.wire.of('PUT /bkt/a/b%20c.txt')[0];
   expect(request?.body).toHaveLength(200_000);
   expect(request?.headers['content-length']).toBe('200000');
@@ -40,10 +40,10 @@ test('a download appears whole or not at all', async () => {
   double.wire.on('HEAD /bkt', here);
   double.wire.on('GET /bkt/k', { reset: true }, { status: 503, body: '<Error><Code>SlowDown</Code></Error>' }, { body: 'hello' });
   const file = join(directory, 'got');
-  await double.provider.store('bkt').get('k', file, {});
+  await (await double.provider.store('bkt')).get('k', file, {});
   expect(readFileSync(file, 'utf8')).toBe('hello');
   double.wire.on('GET /bkt/gone', s3Error('NoSuchKey', 'The specified key does not exist.', 404));
-  await expect(double.provider.store('bkt').get('gone', join(directory, 'no'), {})).rejects.toMatchObject({ code: 'not-found', message: 'no object s3://bkt/gone' });
+  await expect((await double.provider.store('bkt')).get('gone', join(directory, 'no'), {})).rejects.toMatchObject({ code: 'not-found', message: 'no object s3://bkt/gone' });
   expect(readdirSync(directory)).toEqual(['got']);
 });
 
@@ -53,11 +53,11 @@ test('an upload that S3 keeps refusing fails with S3\'s words, and the URL is in
   double.wire.on('PUT /bkt/k', s3Error('InternalError', 'We encountered an internal error.', 500));
   const file = join(directory, 'f');
   writeFileSync(file, 'x');
-  const failed = await double.provider.store('bkt').put('k', file, {}).catch((error: unknown) => error);
+  const failed = await (await double.provider.store('bkt')).put('k', file, {}).catch((error: unknown) => error);
   expect(failed).toMatchObject({ code: 'endpoint-unreachable', reason: 'HTTP 500 InternalError: We encountered an internal error.' });
   expect(double.wire.of('PUT /bkt/k')).toHaveLength(4);
   double.wire.on('PUT /bkt/k', s3Error('AccessDenied', 'Access Denied', 403));
-  const refused = await double.provider.store('bkt').put('k', file, {}).catch((error: unknown) => error);
+  const refused = await (await double.provider.store('bkt')).put('k', file, {}).catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: 'bucket-forbidden' });
   expect(JSON.stringify([failed, refused])).not.toMatch(/X-Amz-Signature|AKIA/);
 });
@@ -65,7 +65,7 @@ test('an upload that S3 keeps refusing fails with S3\'s words, and the URL is in
 test('URLs for machines are signed for the bucket\'s own region, live as long as asked, and carry no checksum', async () => {
   double = await awsDouble();
   double.wire.on('HEAD /bkt', { status: 301, headers: { 'x-amz-bucket-region': 'eu-west-1' } });
-  const store = double.provider.store('bkt');
+  const store = await double.provider.store('bkt');
   const write = new URL(await store.urlToWrite('runs/1/code.tgz', 900));
   expect(write.searchParams.get('X-Amz-Expires')).toBe('900');
   expect(write.searchParams.get('X-Amz-Credential')).toContain('/eu-west-1/s3/');
@@ -83,7 +83,7 @@ test('an upload can be given up', async () => {
   const file = join(directory, 'f');
   writeFileSync(file, 'x');
   const controller = new AbortController();
-  const upload = double.provider.store('bkt').put('k', file, { signal: controller.signal, onProgress: () => controller.abort(new Error('ctrl-c')) });
+  const upload = (await double.provider.store('bkt')).put('k', file, { signal: controller.signal, onProgress: () => controller.abort(new Error('ctrl-c')) });
   await expect(upload).rejects.toThrow('ctrl-c');
 });
 
@@ -98,8 +98,8 @@ test('R005 missing, forbidden and wrong-region buckets each get their own advice
   expect(await provider.checkBucket('theirs')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('may not use it') as string, fix: 'runctl aws policy' });
   expect(await provider.checkBucket('far')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('is in eu-west-1') as string, fix: 'runctl config set aws.region eu-west-1' });
   expect(await provider.checkBucket('mine')).toMatchObject({ outcome: 'ok' });
-  await expect(provider.store('absent').urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-missing', exitCode: 3 });
-  await expect(provider.store('theirs').urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-forbidden', exitCode: 3 });
+  await expect((await provider.store('absent')).urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-missing', exitCode: 3 });
+  await expect((await provider.store('theirs')).urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-forbidden', exitCode: 3 });
 });
 
 test('R004 R006 doctor: identity, region with default VPC, profile, and buckets to choose from', async () => {
