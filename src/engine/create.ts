@@ -4,23 +4,19 @@ import { basename } from 'node:path';
 import { ONE_DAY_HOURS } from '../cost/cost.ts';
 import { RunctlError } from '../core/errors.ts';
 import { newRunId } from '../core/ids.ts';
-import { type Machine, type MachinePlan, runningMicroUsdPerHour } from '../core/machine.ts';
+import { type Machine, type MachinePlan, type MachineRequest, runningMicroUsdPerHour } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { type Story, tell } from './steps.ts';
 import { proveShell, waitForState } from './wait.ts';
 
-export interface CreateRequest {
-  provider: string;
-  type: string;
-  image?: string;
-  profile?: string;
-  keyName?: string;
-  securityGroup?: string;
-  subnet?: string;
-  zone?: string;
-  rootVolumeGb?: number;
+/** The machine that is wanted; whatever is absent comes from the settings, then from the provider. */
+export interface NewMachine extends Omit<MachineRequest, 'tags'> {
   project?: string;
+}
+
+export interface CreateRequest extends NewMachine {
+  provider: string;
   wait: boolean;
   timeoutMs: number;
   dryRun: boolean;

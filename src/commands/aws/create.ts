@@ -3,6 +3,7 @@ import { RunctlError } from '../../core/errors.ts';
 import { type CreateResult, create } from '../../engine/create.ts';
 import { defineCommand } from '../define.ts';
 import { renderFacts } from '../machine/facts.ts';
+import { MACHINE_FLAGS, newMachine } from './machine-flags.ts';
 
 export const createCommand = defineCommand({
   description:
@@ -11,14 +12,7 @@ export const createCommand = defineCommand({
   flags: {
     wait: { kind: 'switch', summary: 'wait until the machine runs and, with a profile, answers over SSM' },
     timeout: { kind: 'duration', placeholder: 'TIME', default: '10m', summary: 'limit of --wait' },
-    iamInstanceProfile: { kind: 'text', placeholder: 'NAME', summary: 'instance profile that lets SSM in (else aws.iam_instance_profile)' },
-    keyName: { kind: 'text', placeholder: 'NAME', summary: 'EC2 key pair for SSH' },
-    securityGroup: { kind: 'text', placeholder: 'NAME|ID', summary: 'security group (default: one named runctl with nothing open)' },
-    subnetId: { kind: 'text', placeholder: 'ID', summary: 'subnet (default: one of the default VPC where the type is offered)' },
-    zone: { kind: 'text', placeholder: 'ZONE', summary: 'availability zone such as us-east-1a' },
-    amiId: { kind: 'text', placeholder: 'AMI', summary: 'image (default: Amazon Linux 2023, for GPU types the Deep Learning AMI)' },
-    rootVolumeSize: { kind: 'number', placeholder: 'GB', min: 1, max: 65_536, summary: 'root disk (default 30, GPU types 100, never less than the image needs)' },
-    projectName: { kind: 'text', placeholder: 'NAME', summary: 'project tag (default: aws.project_name, else the directory name)' },
+    ...MACHINE_FLAGS,
     dryRun: { kind: 'switch', summary: 'show plan and price, ask the cloud whether it would be allowed, create nothing' },
     instanceType: { kind: 'text', placeholder: 'TYPE', hidden: true, summary: 'old spelling of TYPE' },
     spot: { kind: 'switch', hidden: true, summary: 'not yet' },
@@ -39,14 +33,7 @@ export const createCommand = defineCommand({
     return create(app, {
       provider: 'aws',
       type: input.args['type'] ?? flags.instanceType ?? app.config.aws.default_instance_type,
-      image: flags.amiId,
-      profile: flags.iamInstanceProfile,
-      keyName: flags.keyName,
-      securityGroup: flags.securityGroup,
-      subnet: flags.subnetId,
-      zone: flags.zone,
-      rootVolumeGb: flags.rootVolumeSize,
-      project: flags.projectName,
+      ...newMachine(flags),
       wait: flags.wait ?? false,
       timeoutMs: flags.timeout,
       dryRun: flags.dryRun ?? false,

@@ -1,6 +1,7 @@
 // runctl workflow train
 import { type WorkflowTrainResult, workflowTrain } from '../../engine/workflow-train.ts';
 import { trainFacts } from '../machine/train.ts';
+import { MACHINE_FLAGS, newMachine } from '../aws/machine-flags.ts';
 import { defineCommand } from '../define.ts';
 
 /** The name that every guide uses for the profile; a workflow cannot train without one. */
@@ -8,23 +9,16 @@ const USUAL_PROFILE = 'runctl-ssm-profile';
 
 export const workflowTrainCommand = defineCommand({
   description:
-    'One command from nothing to a trained model: checks everything first, shows the price, creates the machine, sends the code, trains while showing the log, fetches log and checkpoints, terminates the machine and says what it cost. Whatever fails on the way, results are rescued and the machine does not go on billing (see --on-failure).',
+    `One command from nothing to a trained model: checks everything first, shows the price, creates the machine, sends the code, trains while showing the log, fetches log and checkpoints, terminates the machine and says what it cost. Whatever fails on the way, results are rescued and the machine does not go on billing (see --on-failure). SSM needs an instance profile: without --iam-instance-profile and aws.iam_instance_profile it is ${USUAL_PROFILE}.`,
   args: [{ name: 'script', summary: 'training script, a path inside the project' }],
   rest: 'arguments of the script, passed on byte for byte',
   flags: {
     instanceType: { kind: 'text', placeholder: 'TYPE', summary: 'instance type (default: aws.default_instance_type)' },
-    iamInstanceProfile: { kind: 'text', placeholder: 'NAME', summary: `instance profile for SSM (else aws.iam_instance_profile, else ${USUAL_PROFILE})` },
+    ...MACHINE_FLAGS,
     onFailure: { kind: 'choice', values: ['terminate', 'stop', 'keep'], summary: 'what happens to the machine on failure (default: train.on_failure, else terminate)' },
     keep: { kind: 'switch', summary: 'keep the machine after success' },
     timeout: { kind: 'duration', placeholder: 'TIME', default: '10m', summary: 'longest wait for the machine to be ready' },
     trainTimeout: { kind: 'duration', placeholder: 'TIME', summary: 'longest training; after it the machine is treated as --on-failure says' },
-    keyName: { kind: 'text', placeholder: 'NAME', summary: 'EC2 key pair for SSH' },
-    securityGroup: { kind: 'text', placeholder: 'NAME|ID', summary: 'security group' },
-    subnetId: { kind: 'text', placeholder: 'ID', summary: 'subnet' },
-    zone: { kind: 'text', placeholder: 'ZONE', summary: 'availability zone' },
-    amiId: { kind: 'text', placeholder: 'AMI', summary: 'image' },
-    rootVolumeSize: { kind: 'number', placeholder: 'GB', min: 1, max: 65_536, summary: 'root disk' },
-    projectName: { kind: 'text', placeholder: 'NAME', summary: 'project tag' },
     projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root, when the detected one is wrong' },
     includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these files too, although ignored' },
   },
@@ -38,19 +32,13 @@ export const workflowTrainCommand = defineCommand({
       provider: 'aws',
       script: args['script'] as string,
       args: rest,
+      ...newMachine(flags),
       type: flags.instanceType ?? app.config.aws.default_instance_type,
       profile: flags.iamInstanceProfile ?? app.config.aws.iam_instance_profile ?? USUAL_PROFILE,
       onFailure: flags.onFailure ?? app.config.train.on_failure,
       keep: flags.keep ?? false,
       timeoutMs: flags.timeout,
       trainTimeoutMs: flags.trainTimeout,
-      keyName: flags.keyName,
-      securityGroup: flags.securityGroup,
-      subnet: flags.subnetId,
-      zone: flags.zone,
-      image: flags.amiId,
-      rootVolumeGb: flags.rootVolumeSize,
-      project: flags.projectName,
       projectRoot: flags.projectRoot,
       includePatterns: flags.includePattern,
       syncCode: true,

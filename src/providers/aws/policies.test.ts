@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { callerPolicy, machinePolicy, trustPolicy } from './policies.ts';
+
+/** S3's actions are not named like its operations. */
+const S3_ACTIONS: Record<string, string> = { HeadBucket: 's3:ListBucket', ListBuckets: 's3:ListAllMyBuckets' };
+
+const SERVICES = [
+  ['ec2', () => import('./sdk/ec2.ts')],
+  ['ssm', () => import('./sdk/ssm.ts')],
+  ['s3', () => import('./sdk/s3.ts')],
+  ['iam', () => import('./sdk/iam.ts')],
+  ['sts', () => import('./sdk/sts.ts')],
+  ['pricing', () => import('./sdk/pricing.ts')],
+  ['servicequotas', () => import('./sdk/service-quotas.ts')],
+] as const;
+
+describe('R271 the policies that aws policy prints', () => {
+  const policy = callerPolicy({ bucket: 'team-bucket', role: 'runctl-ssm-role' });
+  const allowed = new Set(policy.Statement.flatMap((statement) => statement.Action));
+
+  test.each(SERVICES)('R271 the caller is allowed every operation of %s that runctl calls', async (service, load) => {
+    const { operations } = await load();
+    const needed = Object.keys(operations).map((name) => S3_ACTIONS[name] ?? `${service}:${name}`);
+    expect(needed.filter((action) => !allowed.has(action))).toEqual([]);
+  });
+
+  test('R271 nothing is allowed that runctl never calls, but for tags, the role and what presigned URLs do', async () => {
+    const called = new Set<string>(['ec2:CreateTags', 'iam:PassRole', 's3:GetBucketLocation', 's3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject']);
+    for (const [service, load] of SERVICES) for (const name of Object.keys((await load()).operations)) called.add(S3_ACTIONS[name] ?? `${service}:${name}`);
+    expect([...allowed].filter((action) => !called.has(action))).toEqual([]);
+  });
+
+  test('R271 machines are changed only with our tag, created only with it, and no action is a wildcard', () => {
+    for (const action of ['ec2:TerminateInstances', 'ec2:StopInstances', 'ec2:StartInstances']) {
+      const statements = policy.Statement.filter((statement) => statement.Action.includes(action));
+      expect(statements.every((statement) => JSON.stringify(statement.Condition).includes('aws:ResourceTag/runctl:run'))).toBe(true);
+    }
+    const create = policy.Statement.find((statement) => statement.Action.includes('ec2:RunInstances') && JSON.stringify(statement.Resource).includes('instance/*'));
+    expect(JSON.stringify(create!.Condition)).toContain('aws:RequestTag/runctl:run');
+    expect([...policy.Statement, ...machinePolicy().Statement].flatMap((statement) => statement.Action).filter((action) => action.includes('*'))).toEqual([]);
+  });
+
+  test('R271 only EC2 may take the machine\'s role, and the role can read no parameter, bucket or instance', () => {
+    expect(JSON.stringify(trustPolicy())).toContain('"Service":"ec2.amazonaws.com"');
+    expect(machinePolicy().Statement.flatMap((statement) => statement.Action).filter((action) => /^(s3|ec2|iam):|GetParameter/.test(action))).toEqual([]);
+  });
+
+  test('without a bucket there is no S3 object right', () => {
+    expect(JSON.stringify(callerPolicy({ role: 'r' }))).not.toContain('s3:PutObject');
+  });
+});
