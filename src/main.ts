@@ -1,10 +1,12 @@
 // The process edge: argv, exit code. Help and version are answered here; everything else is loaded only when a command runs.
 import { realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { version } from '../package.json';
+import { cacheDirectory } from './app/places.ts';
 import { renderCommandHelp, renderGroupHelp, renderRootHelp } from './cli/help.ts';
 import { type Resolution, resolveWords } from './cli/words.ts';
 import { WORDS } from './commands/index.ts';
+import { useCompileCache } from './compile-cache.ts';
 
 async function main(argv: string[]): Promise<number> {
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
@@ -27,8 +29,10 @@ async function main(argv: string[]): Promise<number> {
     process.stdout.write(renderCommandHelp(found.words, found.entry, await found.entry.load()));
     return 0;
   }
+  const bundle = dirname(realpathSync(process.argv[1] as string));
+  useCompileCache(join(cacheDirectory(process.env), 'compiled'), bundle);
   const { runCommandLine } = await import('./command-line.ts');
-  return runCommandLine(found, argv, dirname(realpathSync(process.argv[1] as string)));
+  return runCommandLine(found, argv, bundle);
 }
 
 // A reader that went away (`| head`) is no error.

