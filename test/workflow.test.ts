@@ -184,6 +184,15 @@ describe('creating', () => {
     expect(phases).toEqual([['plan', 'number'], ['create', 'number'], ['running', 'number'], ['ssm', 'number']]);
   });
 
+  test('R080 R089 a machine that was made but never became ready is named, with its price and the way to end it', async () => {
+    await open({ dial: { ssmOnlineMs: 3_600_000 } });
+    const error = await failure(create(t.app, { ...request, profile: 'runctl-ssm-profile', wait: true, timeoutMs: 1500 }));
+    const [id] = Object.keys(await t.machines());
+    expect(error).toMatchObject({ code: 'ssm-not-ready', exitCode: 5, step: 'wait for SSM' });
+    expect(error.reason).toMatch(new RegExp(`${id} was created and costs \\$0\\.0\\d+ an hour`));
+    expect(error.hints).toContain(`runctl aws terminate ${id} --wait`);
+  });
+
   test('a reply that is lost after the machine was made does not make a second one', async () => {
     await open();
     let lost = true;

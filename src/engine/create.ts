@@ -7,6 +7,7 @@ import { newRunId } from '../core/ids.ts';
 import { type Machine, type MachinePlan, type MachineRequest, runningMicroUsdPerHour } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { hourlyText } from './money.ts';
 import { type Story, tell } from './steps.ts';
 import { proveShell, waitForState } from './wait.ts';
 
@@ -52,7 +53,9 @@ export async function create(app: App, request: CreateRequest): Promise<CreateRe
   return tell(app, { runId, verb: 'create', request, project: request.project }, async (story) => {
     const { plan, machine } = await createMachine(app, provider, story, request);
     if (!request.wait) return { runId, ...resultOf(plan, machine, plan.profile ? 'not-proven' : 'none', false) };
-    const ready = await waitForNewMachine(app, provider, story, machine, request.timeoutMs);
+    const ready = await waitForNewMachine(app, provider, story, machine, request.timeoutMs).catch((error: unknown) => {
+      throw stillThere(error, provider, machine, plan);
+    });
     return { runId, ...resultOf(plan, ready, plan.profile ? 'connected' : 'none', false) };
   });
 }
@@ -88,6 +91,18 @@ export async function waitForNewMachine(app: App, provider: Provider, story: Sto
   }
   await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
   return running;
+}
+
+/** A machine that was made but is not ready costs all the same: whoever reads the error must learn of it. */
+function stillThere(error: unknown, provider: Provider, machine: Machine, plan: MachinePlan): unknown {
+  if (!(error instanceof RunctlError)) return error;
+  const { code, message, reason, hints, step, data, source } = error;
+  return new RunctlError(code, message, {
+    cause: [reason, `${machine.id} was created and costs ${hourlyText(plan.price)}.`].filter(Boolean).join('\n'),
+    hints: [...new Set([`runctl ${provider.name} wait ${machine.id}`, `runctl ${provider.name} terminate ${machine.id} --wait`, ...hints])],
+    step, source,
+    data: { ...data, machine: machine.id },
+  });
 }
 
 async function planMachine(app: App, provider: Provider, request: CreateRequest, runId: string): Promise<MachinePlan> {

@@ -1,9 +1,15 @@
 // What a machine cost, from its price and its seconds.
-import type { HourlyPrice } from '../core/machine.ts';
-import type { MicroUsd } from '../core/money.ts';
+import { type HourlyPrice, runningMicroUsdPerHour } from '../core/machine.ts';
+import { type MicroUsd, formatUsd } from '../core/money.ts';
 import { machineCost } from '../cost/cost.ts';
 
 /** One start that lasted `seconds`, disk and address included. Undefined when nobody knows the price: it is never shown as zero. */
 export function costOfMachine(price: HourlyPrice, seconds: number): MicroUsd | undefined {
   return machineCost(price, { runningSeconds: [seconds], storageSeconds: seconds }).totalMicroUsd;
+}
+
+/** "$0.0187 an hour", for sentences about a machine that goes on. */
+export function hourlyText(price: HourlyPrice): string {
+  const hourly = runningMicroUsdPerHour(price);
+  return hourly === undefined ? 'an unknown price' : `${formatUsd(hourly)} an hour`;
 }

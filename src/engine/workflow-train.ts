@@ -1,14 +1,13 @@
 // The whole story in one command: create, wait, sync, train, fetch the results, and leave nothing billing behind.
 import { RunctlError } from '../core/errors.ts';
 import { newRunId } from '../core/ids.ts';
-import { type Machine, type MachinePlan, runningMicroUsdPerHour } from '../core/machine.ts';
-import { formatUsd } from '../core/money.ts';
+import type { Machine, MachinePlan } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { type Outputs, collectOutputs } from './collect.ts';
 import { type CreateRequest, createMachine, waitForNewMachine } from './create.ts';
 import { requirePrerequisites } from './doctor.ts';
-import { costOfMachine } from './money.ts';
+import { costOfMachine, hourlyText } from './money.ts';
 import { type Story, tell } from './steps.ts';
 import { type TrainRequest, type TrainResult, describeOutputs, findScript, followJob, judge, launchOn, rescue, resultOf } from './train.ts';
 import { waitForState } from './wait.ts';
@@ -80,12 +79,14 @@ async function afterFailure(custody: Custody, onFailure: OnFailure, error: unkno
   const id = care.machine.id;
   try {
     const end = await letGo(care, onFailure);
+    const cost = end.costUsd === undefined ? 'an unknown amount' : `$${end.costUsd.toFixed(6)}`;
+    app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${cost}` });
     if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
     if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
   } catch (failure) {
     app.report({
       kind: 'note', level: 'warning',
-      text: `${id} could not be ${onFailure === 'stop' ? 'stopped' : 'terminated'} and may still cost ${hourlyText(care.plan)}: ${failure instanceof Error ? failure.message : String(failure)}`,
+      text: `${id} could not be ${onFailure === 'stop' ? 'stopped' : 'terminated'} and may still cost ${hourlyText(care.plan.price)}: ${failure instanceof Error ? failure.message : String(failure)}`,
       hints: [`runctl ${care.provider.name} terminate ${id} --wait`],
     });
   }
@@ -98,7 +99,7 @@ async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: 
   const { id } = machine;
   let machineState: string = 'running';
   if (how === 'keep') {
-    app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan)}`, hints: comeBack(custody) });
+    app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
   } else {
     const [verb, final] = how === 'stop' ? (['stop', 'stopped'] as const) : (['terminate', 'terminated'] as const);
     await story.step(verb, `${verb} machine`, async (say) => {
@@ -122,9 +123,4 @@ async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: 
 
 function comeBack({ provider, machine }: Custody): string[] {
   return [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} terminate ${machine.id} --wait`];
-}
-
-function hourlyText(plan: MachinePlan): string {
-  const hourly = runningMicroUsdPerHour(plan.price);
-  return hourly === undefined ? 'an unknown price' : `${formatUsd(hourly)} an hour`;
 }
