@@ -41,6 +41,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-main(process.argv.slice(2)).then((exitCode) => {
-  process.exitCode = exitCode;
-});
+const argv = process.argv.slice(2);
+main(argv)
+  .catch(async (error: unknown) => (await import('./command-line.ts')).tellError(error, argv))
+  .then((exitCode) => {
+    process.exitCode = exitCode;
+  });

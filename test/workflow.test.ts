@@ -113,6 +113,22 @@ describe('R089 whatever breaks, nothing is left', () => {
   });
 });
 
+describe('R089 a disk that fills up', () => {
+  test('R089 when the ledger can no longer be written, the machine is terminated all the same', async () => {
+    await open();
+    const full = (): never => {
+      throw new RunctlError('state-unusable', 'the ledger cannot be used', { cause: 'The disk is full.' });
+    };
+    t.app.ledger = async () => {
+      const made = Object.keys(await t.machines()).length > 0;
+      return { ...t.ledger, intend: (effect) => (effect.step === 'create' && !made ? t.ledger.intend(effect) : full()) };
+    };
+    const error = await failure(run());
+    expect(error.code).toBe('state-unusable');
+    expect(await alive()).toEqual([]);
+  });
+});
+
 describe('R090 a failed training', () => {
   test('R090 results are rescued, the machine is terminated, the exit code is 4', async () => {
     await open();

@@ -67,8 +67,8 @@ export async function createApp(options: AppOptions): Promise<BuiltApp> {
   return {
     app,
     async close() {
-      if (ledger.made()) (await ledger()).close();
-      if (aws.made()) (await aws()).close();
+      // What could not be made has nothing to close, and its error has been told.
+      await Promise.all([ledger, aws].map((part) => part.made() && part().then((made) => made.close(), () => undefined)));
     },
   };
 }

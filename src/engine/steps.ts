@@ -56,7 +56,7 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
         ticker.stop();
         const endedAt = app.clock.now();
         const message = error instanceof Error ? error.message : String(error);
-        ledger.failStep(request.runId, name, attempt, { message, code: error instanceof RunctlError ? error.code : 'bug' }, endedAt);
+        afterwards(app, () => ledger.failStep(request.runId, name, attempt, { message, code: error instanceof RunctlError ? error.code : 'bug' }, endedAt));
         app.report({ kind: 'step.failed', step: name, label, elapsedMs: endedAt - startedAt, message });
         if (error instanceof RunctlError) error.step ??= label;
         throw error;
@@ -71,7 +71,8 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
       } catch (error) {
         // Only a refusal proves that nothing was made; after a lost reply the intent stays open and is looked for first.
         if (error instanceof RunctlError && !error.retryable && error.code !== 'interrupted') {
-          ledger.settle({ runId: request.runId, step, attempt, state: 'failed', outcome: { code: error.code, message: error.message }, nowMs: app.clock.now() });
+          const { code, message } = error;
+          afterwards(app, () => ledger.settle({ runId: request.runId, step, attempt, state: 'failed', outcome: { code, message }, nowMs: app.clock.now() }));
         }
         throw error;
       }
@@ -84,8 +85,17 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
   } catch (error) {
     const interrupted = app.signal.aborted;
     const failure = { code: error instanceof RunctlError ? error.code : 'bug', message: error instanceof Error ? error.message : String(error) };
-    ledger.endRun(request.runId, interrupted ? 'interrupted' : 'failed', failure, app.clock.now());
+    afterwards(app, () => ledger.endRun(request.runId, interrupted ? 'interrupted' : 'failed', failure, app.clock.now()));
     throw error;
+  }
+}
+
+/** Writing down a failure: when that fails too (a full disk), the first error is still the one to tell. */
+function afterwards(app: App, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    app.report({ kind: 'note', level: 'warning', text: `not recorded: ${error instanceof Error ? error.message : String(error)}` });
   }
 }
 

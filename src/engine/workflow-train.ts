@@ -8,7 +8,7 @@ import { type Outputs, collectOutputs } from './collect.ts';
 import { type CreateRequest, createMachine, waitForNewMachine } from './create.ts';
 import { requirePrerequisites } from './doctor.ts';
 import { costOfMachine, hourlyText } from './money.ts';
-import { type Story, tell } from './steps.ts';
+import { type Say, type Story, tell } from './steps.ts';
 import { type TrainRequest, type TrainResult, describeOutputs, findScript, followJob, judge, launchOn, rescue, resultOf } from './train.ts';
 import { waitForState } from './wait.ts';
 
@@ -102,18 +102,25 @@ async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: 
     app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
   } else {
     const [verb, final] = how === 'stop' ? (['stop', 'stopped'] as const) : (['terminate', 'terminated'] as const);
-    await story.step(verb, `${verb} machine`, async (say) => {
-      await story.effect(verb, {
-        kind: `${provider.name}.${verb}`,
-        request: { machineId: id },
-        look: async () => undefined,
-        act: () => provider[verb](id, app.signal),
-        resource: () => id,
+    const settle = (say?: Say) => waitForState(app, provider, id, final, { timeoutMs: 600_000, say });
+    const gone = await story
+      .step(verb, `${verb} machine`, async (say) => {
+        await story.effect(verb, {
+          kind: `${provider.name}.${verb}`,
+          request: { machineId: id },
+          look: async () => undefined,
+          act: () => provider[verb](id, app.signal),
+          resource: () => id,
+        });
+        return settle(say);
+      }, (machineNow) => `${id} is ${machineNow.state}`)
+      .catch(async (error: unknown) => {
+        // A full disk keeps the ledger from remembering; it must not keep the machine on the bill.
+        if (!(error instanceof RunctlError) || error.code !== 'state-unusable') throw error;
+        await provider[verb](id, app.signal);
+        return settle();
       });
-      const gone = await waitForState(app, provider, id, final, { timeoutMs: 600_000, say });
-      machineState = gone.state;
-      return gone;
-    }, (gone) => `${id} is ${gone.state}`);
+    machineState = gone.state;
   }
   const elapsedS = (app.clock.now() - (custody.machine.launchedAt ?? custody.startedAt)) / 1000;
   const cost = costOfMachine(plan.price, elapsedS);
