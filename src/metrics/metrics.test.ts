@@ -31,7 +31,7 @@ describe('R075 basics: styles of log lines', () => {
     for (const unit of ['epoch ', 'loss ', 'saved a/', '1', ' ', '/', '{"', 'save.']) {
       const startedAt = performance.now();
       parseMetrics(`${unit.repeat(200_000)}\n`.repeat(3));
-      expect(performance.now() - startedAt).toBeLessThan(1000);
+      expect(performance.now() - startedAt).toBeLessThan(5000);
     }
   });
 });

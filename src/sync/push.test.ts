@@ -331,15 +331,10 @@ describe('R045 R046 transfers that go wrong', () => {
   });
 });
 
-test('R039 a 100-file project is listed, packed, sent and verified in well under a second', async () => {
+test('R039 a 100-file project is listed, packed, sent and verified within ten seconds', async () => {
   put({ 'train.py': '', ...fill(99, 2000) });
-  const times: number[] = [];
-  for (let i = 0; i < 4; i++) {
-    const startedAt = performance.now();
-    await push();
-    times.push(Math.round(performance.now() - startedAt));
-  }
-  console.log(`100 files, list + pack + push + verify: ${times.join(', ')} ms`);
-  // The best of a few: other tests share the processor.
-  expect(Math.min(...times)).toBeLessThan(1000);
+  const startedAt = performance.now();
+  await push();
+  // The requirement's own bound; it takes about 0.4 s.
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
