@@ -63,6 +63,10 @@ runctl_passwd() { # UID -> rc_pw_name rc_pw_home
 runctl_home() { # -> rc_home rc_base rc_owner rc_group rc_user; SSM may leave HOME unset or at root's
   rc_me=$(id -u)
   rc_home=${HOME-}
+  if [ -n "${RUNCTL_BASE-}" ]; then # this very machine, in the name of whoever calls: nothing is to be found out
+    rc_home=${HOME:-/} rc_base=$RUNCTL_BASE rc_owner=$rc_me rc_group=$(id -g) rc_user=$(id -un 2>/dev/null || echo "$rc_me")
+    return 0
+  fi
   case $rc_home in '' | / | /root | /root/ | [!/]*)
     if [ "$rc_me" != 0 ]; then
       runctl_passwd "$rc_me" && rc_home=$rc_pw_home
@@ -74,7 +78,7 @@ runctl_home() { # -> rc_home rc_base rc_owner rc_group rc_user; SSM may leave HO
     ;;
   esac
   case $rc_home in /*) ;; *) runctl_fail 73 unwritable "no home directory is known for user $rc_me: HOME is '${HOME-}'" ;; esac
-  rc_base=${RUNCTL_BASE:-${rc_home%/}/runctl}
+  rc_base=${rc_home%/}/runctl
   rc_owner=$rc_me rc_group=$(id -g)
   if [ "$rc_me" = 0 ] && [ -d "$rc_home" ]; then
     # shellcheck disable=SC2046

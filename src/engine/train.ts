@@ -26,6 +26,8 @@ export interface TrainRequest {
   machineId: string;
   script: string;
   args: string[];
+  /** By name, for the record; `args` has them already. */
+  hyperparams?: Record<string, string>;
   projectRoot?: string;
   includePatterns: string[];
   syncCode: boolean;

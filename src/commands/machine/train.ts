@@ -2,6 +2,7 @@
 import { type TrainResult, train } from '../../engine/train.ts';
 import { defineCommand } from '../define.ts';
 import { renderFacts } from './facts.ts';
+import { SCRIPT_FLAGS, scriptArguments } from './script-args.ts';
 
 export const trainCommand = (provider: string) =>
   defineCommand({
@@ -18,27 +19,31 @@ export const trainCommand = (provider: string) =>
       syncCode: { kind: 'switch', default: true, summary: 'send the code first' },
       includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these too, although ignored' },
       projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root (default: the git checkout, else the nearest project file, else the script\'s directory)' },
+      ...SCRIPT_FLAGS,
       force: { kind: 'switch', summary: 'start although another job runs on the machine' },
     },
     examples: [
       `runctl ${provider} train i-0abc123 training/train_mnist_e2e.py --wait -- --epochs 3`,
       `runctl ${provider} train i-0abc123 train.py -- --lr 0.001 --name "my run"`,
+      `runctl ${provider} train i-0abc123 train.py --hyperparams "lr=0.001,batch=32"`,
       `runctl ${provider} train i-0abc123 train.py --include-pattern "data/*.csv"`,
       `runctl ${provider} train i-0abc123 train.py --wait --output json`,
     ],
-    run: ({ args, flags, rest }, app) =>
-      train(app, {
+    run: (input, app) => {
+      const { args, flags } = input;
+      return train(app, {
         provider,
         machineId: args['instance_id'] as string,
         script: args['script'] as string,
-        args: rest,
+        ...scriptArguments(input),
         projectRoot: flags.projectRoot,
         includePatterns: flags.includePattern,
         syncCode: flags.syncCode,
         wait: flags.wait ?? false,
         timeoutMs: flags.timeout,
         force: flags.force ?? false,
-      }),
+      });
+    },
     text: (result: TrainResult, style) =>
       [
         result.phase === 'succeeded' ? `${style.good('Training succeeded')} (exit code 0)` : 'Training started',

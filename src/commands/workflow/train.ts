@@ -1,5 +1,6 @@
 // runctl workflow train
 import { type WorkflowTrainResult, workflowTrain } from '../../engine/workflow-train.ts';
+import { SCRIPT_FLAGS, scriptArguments } from '../machine/script-args.ts';
 import { trainFacts } from '../machine/train.ts';
 import { MACHINE_FLAGS, newMachine } from '../aws/machine-flags.ts';
 import { defineCommand } from '../define.ts';
@@ -19,19 +20,22 @@ export const workflowTrainCommand = defineCommand({
     keep: { kind: 'switch', summary: 'keep the machine after success' },
     timeout: { kind: 'duration', placeholder: 'TIME', default: '10m', summary: 'longest wait for the machine to be ready' },
     trainTimeout: { kind: 'duration', placeholder: 'TIME', summary: 'longest training; after it the machine is treated as --on-failure says' },
+    ...SCRIPT_FLAGS,
     projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root, when the detected one is wrong' },
     includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these files too, although ignored' },
   },
   examples: [
     'runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3',
     'runctl workflow train train.py --instance-type g5.xlarge -- --epochs 50 --lr 0.001',
+    'runctl workflow train train.py --hyperparams "lr=0.001,batch=32"',
     'runctl workflow train train.py --on-failure stop',
   ],
-  run: ({ args, flags, rest }, app) =>
-    workflowTrain(app, {
+  run: (input, app) => {
+    const { args, flags } = input;
+    return workflowTrain(app, {
       provider: 'aws',
       script: args['script'] as string,
-      args: rest,
+      ...scriptArguments(input),
       ...newMachine(flags),
       type: flags.instanceType ?? app.config.aws.default_instance_type,
       profile: flags.iamInstanceProfile ?? app.config.aws.iam_instance_profile ?? USUAL_PROFILE,
@@ -42,7 +46,8 @@ export const workflowTrainCommand = defineCommand({
       projectRoot: flags.projectRoot,
       includePatterns: flags.includePattern,
       syncCode: true,
-    }),
+    });
+  },
   text: (result: WorkflowTrainResult, style) =>
     [
       `${style.good('Training succeeded')} (exit code 0); machine ${result.instanceId} is ${result.machineState}`,
