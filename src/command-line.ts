@@ -57,7 +57,7 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
 /** Errors obey --output too, even those of a command line that could not be parsed. Returns the exit code. */
 export function tellError(error: unknown, argv: readonly string[]): number {
   const known = error instanceof RunctlError ? error : bug(error, argv);
-  process.stderr.write(renderError(known, formatIn(argv), styleOf(process.stderr)));
+  process.stderr.write(renderError(known, formatIn(argv), styleOf(process.stderr), isVerbose(argv)));
   return error instanceof RunctlError ? error.exitCode : EXIT.bug;
 }
 
@@ -74,6 +74,11 @@ function bug(error: unknown, argv: readonly string[]): RunctlError {
     // The disk may be the trouble; the first line still reaches the user.
   }
   return new RunctlError('bug', `this is a bug in runctl: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`, { cause: `Details: ${file}`, hints: ['runctl runs list   (is anything left running?)'] });
+}
+
+function isVerbose(argv: readonly string[]): boolean {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  return own.includes('--verbose') || own.includes('-v');
 }
 
 function formatIn(argv: readonly string[]): Format {

@@ -137,6 +137,7 @@ describe('R090 a failed training', () => {
     const runId = t.ledger.listRuns({ limit: 1 })[0]!.id;
     expect(existsSync(join(t.project, 'runs', runId, 'checkpoints/one.json'))).toBe(true);
     expect(readFileSync(join(t.project, 'runs', runId, 'training_exit_code.txt'), 'utf8').trim()).toBe('3');
+    expect((await showRun(t.app, runId)).costUsd).toBeGreaterThan(0);
     expect(await alive()).toEqual([]);
   });
 
@@ -209,23 +210,41 @@ describe('creating', () => {
     expect(error.hints).toContain(`runctl aws terminate ${id} --wait`);
   });
 
-  test('a reply that is lost after the machine was made does not make a second one', async () => {
+  test('R089 a reply that is lost after the machine was made: the machine is found by its token and terminated', async () => {
     await open();
-    let lost = true;
     t.use({
       ...t.provider,
       create: async (plan, token, signal) => {
-        const made = await t.provider.create(plan, token, signal);
-        if (lost) throw new RunctlError('endpoint-unreachable', 'the reply was lost');
-        return made;
+        await t.provider.create(plan, token, signal);
+        throw new RunctlError('endpoint-unreachable', 'the reply was lost');
       },
     });
-    await failure(create(t.app, request));
-    const open1 = t.ledger.findOpenEffects();
-    expect(open1).toHaveLength(1);
-    lost = false;
-    const again = await t.provider.create(open1[0]!.request as never, open1[0]!.token);
-    expect(Object.keys(await t.machines())).toEqual([again.id]);
-    expect((await t.provider.findByToken(open1[0]!.token))!.id).toBe(again.id);
+    expect((await failure(create(t.app, request))).message).toBe('the reply was lost');
+    expect((await failure(run())).message).toBe('the reply was lost');
+    expect(Object.keys(await t.machines())).toHaveLength(2);
+    expect(await alive()).toEqual([]);
+    expect(t.ledger.findOpenEffects()).toEqual([]);
+  });
+
+  test('a refusal for want of capacity is final at once: nothing is searched for', async () => {
+    await open();
+    t.use({ ...t.provider, create: async () => Promise.reject(new RunctlError('capacity', 'no capacity')), findByToken: async () => expect.unreachable() });
+    expect((await failure(create(t.app, request))).code).toBe('capacity');
+    expect(t.ledger.findOpenEffects()).toEqual([]);
+  });
+
+  test('R089 Ctrl-C in the middle of the launch leaves no machine', async () => {
+    await open();
+    t.use({
+      ...t.provider,
+      create: async (plan, token) => {
+        await t.provider.create(plan, token);
+        t.interrupt(new RunctlError('interrupted', 'interrupted by Ctrl-C'));
+        throw t.app.signal.reason;
+      },
+    });
+    expect((await failure(run())).code).toBe('interrupted');
+    expect(Object.keys(await t.machines())).toHaveLength(1);
+    expect(await alive()).toEqual([]);
   });
 });

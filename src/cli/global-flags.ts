@@ -8,7 +8,7 @@ export const GLOBAL_FLAGS = {
   config: { kind: 'text', short: 'c', placeholder: 'FILE', summary: 'configuration file (else ./.runctl.toml)' },
   yes: { kind: 'switch', short: 'y', summary: 'answer every question with yes' },
   quiet: { kind: 'switch', short: 'q', summary: 'no progress, only the result and errors' },
-  verbose: { kind: 'switch', short: 'v', summary: 'more detail on errors' },
+  verbose: { kind: 'switch', short: 'v', summary: 'with an error, its code and all that the cloud said' },
   help: { kind: 'switch', short: 'h', summary: 'show help' },
 } as const satisfies Flags;
 

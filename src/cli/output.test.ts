@@ -39,6 +39,12 @@ describe('errors', () => {
     expect(renderError(error, { kind: 'text' }, style)).toBe('error: find machine: cannot train: i-1 is stopped\n  somebody stopped it\n\nTry:\n  runctl aws start i-1 --wait\n');
   });
 
+  test('--verbose adds code and data', () => {
+    const refused = new RunctlError('quota', 'no', { data: { awsCode: 'VcpuLimitExceeded', requestId: 'r-1' } });
+    expect(renderError(refused, { kind: 'text' }, style, true)).toContain('code quota, exit 2, {"awsCode":"VcpuLimitExceeded","requestId":"r-1"}');
+    expect(renderError(refused, { kind: 'text' }, style)).not.toContain('r-1');
+  });
+
   test('R081 json: one document with stable code and exit code', () => {
     expect(JSON.parse(renderError(error, { kind: 'json' }, style))).toEqual({
       error: { code: 'wrong-state', message: error.message, cause: 'somebody stopped it', step: 'find machine', hints: ['runctl aws start i-1 --wait'], exitCode: 1 },

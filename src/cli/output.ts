@@ -42,7 +42,7 @@ function fieldOf(result: unknown, name: string): string {
   return String(fields[at]?.[1] ?? '');
 }
 
-export function renderError(error: RunctlError, format: Format, style: Style): string {
+export function renderError(error: RunctlError, format: Format, style: Style, verbose = false): string {
   if (format.kind === 'json' || format.kind === 'jsonl') {
     const body = {
       code: error.code, message: error.message, cause: error.reason, step: error.step,
@@ -53,6 +53,7 @@ export function renderError(error: RunctlError, format: Format, style: Style): s
   return [
     `${style.bad('error:')} ${error.step ? `${error.step}: ` : ''}${error.message}`,
     ...(error.reason ? [`  ${error.reason.replaceAll('\n', '\n  ')}`] : []),
+    ...(verbose ? [style.dim(`  code ${error.code}, exit ${error.exitCode}${error.data ? `, ${JSON.stringify(error.data)}` : ''}`)] : []),
     ...(error.hints.length > 0 ? ['', 'Try:', ...error.hints.map((hint) => `  ${style.bold(hint.replaceAll('\n', '\n  '))}`)] : []),
     '',
   ].join('\n');

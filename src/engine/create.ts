@@ -9,7 +9,7 @@ import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { hourlyText } from './money.ts';
 import { type Story, tell } from './steps.ts';
-import { proveShell, waitForState } from './wait.ts';
+import { pollDelays, proveShell, waitForState } from './wait.ts';
 
 /** The machine that is wanted; whatever is absent comes from the settings, then from the provider. */
 export interface NewMachine extends Omit<MachineRequest, 'tags'> {
@@ -74,6 +74,7 @@ export async function createMachine(app: App, provider: Provider, story: Story, 
         look: (token) => provider.findByToken(token, app.signal),
         act: (token) => provider.create(plan, token, app.signal),
         resource: (made: Machine) => made.id,
+        undo: (token) => reclaim(app, provider, token),
       }),
     (made) => `${made.market} ${made.id}`,
   );
@@ -91,6 +92,35 @@ export async function waitForNewMachine(app: App, provider: Provider, story: Sto
   }
   await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
   return running;
+}
+
+/** How long a machine that was just made may be unknown to those who ask by its token. */
+const RECLAIM_MS = 4000;
+
+/** Nobody knows whether the machine was made. If it was, nobody would ever use it and somebody would pay for it: it goes. */
+async function reclaim(app: App, provider: Provider, token: string): Promise<boolean> {
+  // After Ctrl-C too; a second one ends the process.
+  const { signal } = new AbortController();
+  const deadline = app.clock.now() + RECLAIM_MS;
+  try {
+    for (const delayMs of pollDelays()) {
+      const machine = await provider.findByToken(token, signal);
+      if (machine) {
+        await provider.terminate(machine.id, signal);
+        app.report({ kind: 'note', level: 'warning', text: `${machine.id} had been made all the same and was terminated` });
+        return true;
+      }
+      if (app.clock.now() + delayMs > deadline) return false;
+      await app.clock.sleep(delayMs, signal);
+    }
+  } catch (error) {
+    app.report({
+      kind: 'note', level: 'warning',
+      text: `it is not known whether a machine was made: ${error instanceof Error ? error.message : String(error)}`,
+      hints: [`aws ec2 describe-instances --filters Name=client-token,Values=${token}`],
+    });
+  }
+  return false;
 }
 
 /** A machine that was made but is not ready costs all the same: whoever reads the error must learn of it. */

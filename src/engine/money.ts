@@ -2,6 +2,7 @@
 import { type HourlyPrice, runningMicroUsdPerHour } from '../core/machine.ts';
 import { type MicroUsd, formatUsd } from '../core/money.ts';
 import { machineCost } from '../cost/cost.ts';
+import type { App } from './app.ts';
 
 /** One start that lasted `seconds`, disk and address included. Undefined when nobody knows the price: it is never shown as zero. */
 export function costOfMachine(price: HourlyPrice, seconds: number): MicroUsd | undefined {
@@ -12,4 +13,14 @@ export function costOfMachine(price: HourlyPrice, seconds: number): MicroUsd | u
 export function hourlyText(price: HourlyPrice): string {
   const hourly = runningMicroUsdPerHour(price);
   return hourly === undefined ? 'an unknown price' : `${formatUsd(hourly)} an hour`;
+}
+
+/** Say what a machine has cost this run so far, and remember it: `runs show` tells it of failed runs too. */
+export async function noteCost(app: App, runId: string, machineId: string, seconds: number, cost: MicroUsd | undefined): Promise<void> {
+  app.report({ kind: 'cost.actual', machineId, seconds, costMicroUsd: cost });
+  try {
+    (await app.ledger()).addCost({ runId, machineId, category: 'machine', seconds, costMicroUsd: cost, at: app.clock.now() });
+  } catch (error) {
+    app.report({ kind: 'note', level: 'warning', text: `the cost was not recorded: ${error instanceof Error ? error.message : String(error)}` });
+  }
 }

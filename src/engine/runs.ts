@@ -32,7 +32,9 @@ export async function showRun(app: App, runId: string | undefined): Promise<RunD
   const ledger = await app.ledger();
   const run = runId === undefined ? ledger.listRuns({ limit: 1 })[0] : ledger.getRun(runId);
   if (!run) throw new RunctlError('not-found', 'no runs yet', { hints: ['runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3'] });
-  const { costUsd } = (run.result ?? {}) as { costUsd?: number };
+  const costs = ledger.costsOf(run.id).map((cost) => cost.costMicroUsd);
+  const known = costs.every((cost) => cost !== undefined) && costs.length > 0;
+  const costUsd = known ? costs.reduce((sum: number, cost) => sum + (cost ?? 0), 0) / 1_000_000 : undefined;
   return {
     ...summaryOf(run),
     request: run.request,

@@ -16,6 +16,8 @@ export interface Effect<T> {
   act(token: string): Promise<T>;
   /** Id of what was made. */
   resource(outcome: T): string;
+  /** After a failure that proves nothing (lost reply, Ctrl-C in mid-call): undo what was made all the same. True when it is certain that nothing is left. */
+  undo?(token: string): Promise<boolean>;
 }
 
 export interface Story {
@@ -70,9 +72,11 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
         return outcome;
       } catch (error) {
         // Only a refusal proves that nothing was made; after a lost reply the intent stays open and is looked for first.
-        if (error instanceof RunctlError && !error.retryable && error.code !== 'interrupted') {
+        if (isRefusal(error)) {
           const { code, message } = error;
           afterwards(app, () => ledger.settle({ runId: request.runId, step, attempt, state: 'failed', outcome: { code, message }, nowMs: app.clock.now() }));
+        } else if (effect.undo && (await effect.undo(token))) {
+          afterwards(app, () => ledger.settle({ runId: request.runId, step, attempt, state: 'abandoned', nowMs: app.clock.now() }));
         }
         throw error;
       }
@@ -88,6 +92,16 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
     afterwards(app, () => ledger.endRun(request.runId, interrupted ? 'interrupted' : 'failed', failure, app.clock.now()));
     throw error;
   }
+}
+
+/** Errors after which nobody can say whether the effect happened. */
+const UNCERTAIN = new Set<string>(['endpoint-unreachable', 'endpoint-foreign', 'timeout', 'interrupted', 'state-unusable', 'answer-broken']);
+
+/** The other side said no, or was never asked: nothing has happened. */
+function isRefusal(error: unknown): error is RunctlError {
+  if (!(error instanceof RunctlError)) return false;
+  const sent = error.data?.['sent'];
+  return sent === 'never' || (sent !== 'maybe' && !UNCERTAIN.has(error.code));
 }
 
 /** Writing down a failure: when that fails too (a full disk), the first error is still the one to tell. */

@@ -15,7 +15,7 @@ import { type ProjectRoot, findProjectRoot } from '../sync/root.ts';
 import type { App } from './app.ts';
 import { type Outputs, collectOutputs } from './collect.ts';
 import { projectName } from './create.ts';
-import { costOfMachine } from './money.ts';
+import { costOfMachine, noteCost } from './money.ts';
 import { answerFor, noSuchMachine, wrongState } from './states.ts';
 import { type Story, tell } from './steps.ts';
 import { LineCutter, isOver, watchJob } from './watch.ts';
@@ -79,7 +79,7 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
     const outputs = await story.step('collect', 'fetch results', () => collectOutputs(app, shell, story.runId), describeOutputs);
     const elapsedS = (app.clock.now() - startedAt) / 1000;
     const cost = costOfMachine(await provider.price(machine, app.signal), elapsedS);
-    app.report({ kind: 'cost.actual', machineId: machine.id, seconds: elapsedS, costMicroUsd: cost });
+    await noteCost(app, runId, machine.id, elapsedS, cost);
     return judge({ ...launched, ...resultOf(status, outputs), elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 }, status, machine, provider);
   });
 }

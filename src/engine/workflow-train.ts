@@ -7,7 +7,7 @@ import type { App } from './app.ts';
 import { type Outputs, collectOutputs } from './collect.ts';
 import { type CreateRequest, createMachine, waitForNewMachine } from './create.ts';
 import { requirePrerequisites } from './doctor.ts';
-import { costOfMachine, hourlyText } from './money.ts';
+import { costOfMachine, hourlyText, noteCost } from './money.ts';
 import { type Say, type Story, tell } from './steps.ts';
 import { type TrainRequest, type TrainResult, describeOutputs, findScript, followJob, judge, launchOn, rescue, resultOf } from './train.ts';
 import { waitForState } from './wait.ts';
@@ -124,7 +124,7 @@ async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: 
   }
   const elapsedS = (app.clock.now() - (custody.machine.launchedAt ?? custody.startedAt)) / 1000;
   const cost = costOfMachine(plan.price, elapsedS);
-  app.report({ kind: 'cost.actual', machineId: id, seconds: elapsedS, costMicroUsd: cost });
+  await noteCost(app, story.runId, id, elapsedS, cost);
   return { machineState, elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 };
 }
 

@@ -76,21 +76,23 @@ async function throughStore(request: PushRequest, store: Store, incoming: Incomi
   // Random: two pushes of the same tree must not remove each other's object.
   const key = `runctl/sync/${incoming.sha256.slice(0, 16)}-${randomBytes(6).toString('hex')}.tar.gz`;
   const moved = (doneBytes: number): void => report({ kind: 'transfer.moved', step, doneBytes, totalBytes: archive.packedBytes });
-  // What was never put need not be removed; after a break in mid-upload nobody knows, so it is.
-  const put = store.put(key, archive.file, { onProgress: moved, signal }).catch((error: unknown) => {
-    if (error instanceof RunctlError && !error.retryable) throw error;
-    return store.remove(key).catch(() => undefined).then(() => Promise.reject(error));
-  });
-  await put;
-  moved(archive.packedBytes);
+  let mayBeThere = true;
   try {
+    await store.put(key, archive.file, { onProgress: moved, signal }).catch((error: unknown) => {
+      // A refusal proves that nothing is there; after a break in mid-upload nobody knows.
+      mayBeThere = !(error instanceof RunctlError) || error.retryable;
+      throw error;
+    });
+    moved(archive.packedBytes);
     const url = await store.urlToRead(key, URL_LIFE_S);
     const script = renderFetchAndUnpack(incoming, url);
     return parseAnswer(await again(request, () => shell.run(script, { timeoutMs: patience(archive), signal })));
   } finally {
-    await store.remove(key).catch((error: unknown) => {
-      report({ kind: 'note', level: 'warning', text: `${store.name}/${key} could not be removed: ${error instanceof Error ? error.message : String(error)}` });
-    });
+    if (mayBeThere) {
+      await store.remove(key).catch((error: unknown) => {
+        report({ kind: 'note', level: 'warning', text: `${store.name}/${key} could not be removed: ${error instanceof Error ? error.message : String(error)}` });
+      });
+    }
   }
 }
 
