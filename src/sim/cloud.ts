@@ -61,6 +61,8 @@ export interface MachineSpec {
   region: string;
   /** Decoded user data; runs once, at the first boot, as cloud-init would run a script (starts with #!). */
   userData?: string;
+  /** Its home can be made to run full: it lives in memory and is written to the disk when the machine goes down in order. */
+  canFillUp?: boolean;
 }
 
 /** Runs instances as real process trees. One implementation per way of isolating, chosen once per world. */
@@ -82,6 +84,10 @@ export interface MachineHost {
   attach(instanceId: string, scriptId: string): GuestRun | undefined;
   /** Take up again, after a restart of the server, guests that are still alive. Returns the ids of those found alive. */
   adopt(instanceIds: string[]): Promise<string[]>;
+  /** Cut the guest off from the cloud and its metadata, or connect it again; holds over boots. Only where the network is its own. */
+  setNetwork(instanceId: string, isUp: boolean): void;
+  /** Leave so many MiB free in the guest's home; undefined: no limit. Only for guests booted with `canFillUp` and file systems of their own. */
+  setFreeMib(instanceId: string, freeMib: number | undefined): void;
   /** Called when a guest went down by itself (poweroff, crash of its init). */
   onGuestDown(listener: (instanceId: string) => void): void;
   /** Stop relaying, close sockets. `killGuests` also ends every guest (disks kept). */
@@ -114,10 +120,26 @@ export interface GuestResult {
   stderr: Buffer;
 }
 
+/** What the weather does to machines, for those who keep their states (weather/). */
+export interface MachineWeather {
+  /** An instance has become `running`, at this world time. */
+  machineUp(instanceId: string, since: number): void;
+  /** Added to the time that its SSM agent takes to register. */
+  agentDelayMs(instanceId: string): number;
+  /** World time since which its SSM agent answers no more; undefined: it answers. */
+  agentSilentSince(instanceId: string): number | undefined;
+  isNetworkDown(instanceId: string): boolean;
+  /** Whether its disk may have to run full one day: settled when it boots. */
+  mayFillUp(instanceId: string): boolean;
+  /** MiB that are left on its disk; undefined: enough. */
+  freeMib(instanceId: string): number | undefined;
+}
+
 /** Everything a service may use. */
 export interface Cloud {
   world: World;
   clock: SimClock;
   dial: Dial;
   machines: MachineHost;
+  weather: MachineWeather;
 }

@@ -1,9 +1,14 @@
-// Does: the control surface of the pretend cloud under /_sim/: status, reset, stop. Whoever starts the sim holds its token.
+// Does: the control surface of the pretend cloud under /_sim/: status, reset, stop, weather. Whoever starts the sim holds its token.
 // By design: no AWS client ever sees it; a browser cannot use it (foreign Host or any Origin is refused, so a page that
 // rebinds its name to loopback gets nowhere).
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RunctlError } from '../core/errors.ts';
 import type { Route } from './server.ts';
+import type { WeatherInput } from './weather/plan.ts';
+import type { Weather } from './weather/weather.ts';
+
+const LARGEST_BODY_BYTES = 1024 * 1024;
 
 export interface SimStatus {
   uptimeMs: number;
@@ -23,6 +28,7 @@ export interface ControlActions {
   token(): string;
   status(): SimStatus;
   reset(): Promise<void>;
+  weather: Weather;
   stop(): void;
 }
 
@@ -31,12 +37,17 @@ export function controlRoute(actions: ControlActions): Route {
     prefix: '/_sim/',
     async handle(request, response, url) {
       const refusal = refuse(request, actions.token());
-      request.resume();
       if (refusal) {
+        request.resume();
         answer(response, refusal.status, { error: refusal.message });
         return;
       }
       const call = `${request.method ?? ''} ${url.pathname}`;
+      if (url.pathname === '/_sim/weather') {
+        await answerWeather(request, response, actions.weather, url.searchParams.get('id') ?? undefined);
+        return;
+      }
+      request.resume();
       switch (call) {
         case 'GET /_sim/status':
           answer(response, 200, actions.status());
@@ -54,6 +65,46 @@ export function controlRoute(actions: ControlActions): Route {
       }
     },
   };
+}
+
+/** GET: the rules. POST: add one. PUT: these and no others. DELETE: one (?id=) or all. Whatever is refused says why as RunctlError does. */
+async function answerWeather(request: IncomingMessage, response: ServerResponse, weather: Weather, id: string | undefined): Promise<void> {
+  const body = await readBody(request);
+  try {
+    switch (request.method) {
+      case 'GET':
+        return answer(response, 200, { rules: weather.list() });
+      case 'POST':
+        return answer(response, 200, { rules: [weather.add(parseBody(body) as WeatherInput)] });
+      case 'PUT':
+        return answer(response, 200, { rules: weather.load(parseBody(body) as unknown[]) });
+      case 'DELETE':
+        return answer(response, 200, { cleared: weather.clear(id) });
+      default:
+        return answer(response, 404, { error: `no such control call: ${request.method ?? ''} /_sim/weather` });
+    }
+  } catch (error) {
+    if (!(error instanceof RunctlError)) throw error;
+    answer(response, 400, { error: error.message, code: error.code, cause: error.reason, hints: error.hints });
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    sizeBytes += part.length;
+    if (sizeBytes <= LARGEST_BODY_BYTES) parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function parseBody(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new RunctlError('usage', 'the plan of weather is no JSON', { cause: (error as Error).message, hints: ['runctl sim weather add --help'] });
+  }
 }
 
 function refuse(request: IncomingMessage, token: string): { status: number; message: string } | undefined {

@@ -23,6 +23,9 @@ import type { Route } from './server.ts';
 import type { Service } from './wire/call.ts';
 import { callerCredential } from './wire/credentials.ts';
 import { openWorld } from './world.ts';
+import { operationsOf } from './weather/match.ts';
+import { createWeather } from './weather/weather.ts';
+import type { Weather } from './weather/weather.ts';
 
 /** A service of its own, with what it needs besides operations. */
 export interface Part {
@@ -65,6 +68,8 @@ export interface Sim {
   /** http://127.0.0.1:port */
   readonly endpoint: string;
   readonly cloud: Cloud;
+  /** The plan of faults. */
+  readonly weather: Weather;
   credentials(): { accessKeyId: string; secretAccessKey: string };
   /** Bearer token of /_sim/. */
   controlToken(): string;
@@ -96,10 +101,13 @@ export async function createSim(options: SimOptions): Promise<Sim> {
   const server = await startServer({ port: options.port ?? 0, socketPath: options.socketPath });
   const place: Place = { world, clock, dial, port: server.port, socketPath: options.socketPath };
   const machines = await options.machines(place);
-  const cloud: Cloud = { world, clock, dial, machines };
+  const weather = createWeather(world, clock);
+  const cloud: Cloud = { world, clock, dial, machines, weather };
   const startedAt = Date.now();
   const ec2 = createEc2(cloud, log);
   const parts = options.parts?.(cloud, place) ?? [];
+  const services = [ec2.service, iam, sts, pricing, serviceQuotas, ...parts.flatMap((part) => part.service ?? [])];
+  weather.attach(ec2.hands, () => ({ operations: operationsOf(services), regions: REGIONS.map(({ name }) => name) }));
 
   const seed = (): void => {
     callerCredential(world);
@@ -132,6 +140,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
   const reset = async (): Promise<void> => {
     const ids = ec2Tables(world).instances.values().map((row) => row.instanceId);
     ec2.forget();
+    weather.forget();
     const kept = CALLER_TABLES.map((name) => ({ name, rows: world.table<unknown>(name).entries() }));
     world.clear();
     for (const { name, rows } of kept) for (const [id, row] of rows) world.table<unknown>(name).put(id, row);
@@ -143,11 +152,13 @@ export async function createSim(options: SimOptions): Promise<Sim> {
   seed();
   await ec2.resume();
   for (const part of parts) await part.resume?.();
+  weather.resume();
 
   server.open({
     cloud,
-    services: [ec2.service, iam, sts, pricing, serviceQuotas, ...parts.flatMap((part) => part.service ?? [])],
-    routes: [controlRoute({ token: () => controlToken(world), status, reset, stop: () => options.onStop?.() }), ...parts.flatMap((part) => part.routes ?? [])],
+    services,
+    weather,
+    routes: [controlRoute({ token: () => controlToken(world), status, reset, weather, stop: () => options.onStop?.() }), ...parts.flatMap((part) => part.routes ?? [])],
     settle() {
       // What was answered should survive a crash; a world too large for that is written a little later.
       if (world.dirty && world.lastWriteMs < 10) world.save();
@@ -159,6 +170,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     port: server.port,
     endpoint: `http://127.0.0.1:${server.port}`,
     cloud,
+    weather,
     credentials() {
       const { accessKeyId, secretAccessKey } = callerCredential(world);
       return { accessKeyId, secretAccessKey };
@@ -169,6 +181,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     reset,
     async close({ keepGuests = false } = {}) {
       ec2.close();
+      weather.forget();
       await server.close();
       for (const part of parts) await part.close?.();
       await machines.close(!keepGuests);

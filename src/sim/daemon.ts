@@ -5,6 +5,11 @@ import { mkdirSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { RunctlError } from '../core/errors.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import type { WeatherReport } from './weather/weather.ts';
+
+export type { WeatherReport } from './weather/weather.ts';
+export { KINDS as WEATHER_KINDS } from './weather/plan.ts';
 
 /** What a running server writes to server.json (0600: it holds keys, though of a pretend cloud). */
 export interface SimInfo {
@@ -22,6 +27,8 @@ export interface SimSettings {
   latency: boolean;
   idleMinutes: number;
   isolation: string;
+  /** Machines reach the package indexes of this computer. */
+  internet: boolean;
   port?: number;
 }
 
@@ -36,6 +43,17 @@ export interface SimControl {
   status(): Promise<Record<string, unknown> | undefined>;
   /** Empty the world: no machine, bucket, bill is left. Starts no server. */
   reset(): Promise<void>;
+  readonly weather: WeatherControl;
+}
+
+/** The plan of faults of a running cloud. What it refuses is RunctlError `usage`; without a server: `sim-failed`. */
+export interface WeatherControl {
+  add(rule: object): Promise<WeatherReport>;
+  /** These rules and no others. */
+  load(rules: readonly unknown[]): Promise<WeatherReport[]>;
+  list(): Promise<WeatherReport[]>;
+  /** One rule or all; how many went. */
+  clear(id?: string): Promise<number>;
 }
 
 export interface SimOptions {
@@ -62,9 +80,21 @@ export function simControl({ directory, serverFile, defaults }: SimOptions): Sim
     const info = read();
     return info && (await control(info, 'GET', 'status')) ? info : undefined;
   };
+  const weather = async (method: Method, path = 'weather', body?: unknown): Promise<{ rules: WeatherReport[]; cleared: number }> => {
+    const info = read();
+    const answer = info && (await control(info, method, path, body));
+    if (!answer) throw new RunctlError('sim-failed', 'the built-in cloud is not running', { hints: ['runctl sim start'] });
+    return answer as unknown as { rules: WeatherReport[]; cleared: number };
+  };
   return {
     directory,
     find,
+    weather: {
+      add: async (rule) => (await weather('POST', 'weather', rule)).rules[0] as WeatherReport,
+      load: async (rules) => (await weather('PUT', 'weather', rules)).rules,
+      list: async () => (await weather('GET')).rules,
+      clear: async (id) => (await weather('DELETE', id === undefined ? 'weather' : `weather?id=${encodeURIComponent(id)}`)).cleared,
+    },
     async start(settings) {
       const running = await find();
       if (running) return { ...running, started: false };
@@ -120,7 +150,7 @@ async function launch(serverFile: string, directory: string, settings: SimSettin
     serverFile,
     [
       '--directory', directory, '--dial', settings.dial, '--idle-minutes', String(settings.idleMinutes), '--isolation', settings.isolation,
-      ...(settings.latency ? ['--latency'] : []), ...(port === undefined ? [] : ['--port', String(port)]),
+      ...(settings.latency ? ['--latency'] : []), ...(settings.internet ? ['--internet'] : []), ...(port === undefined ? [] : ['--port', String(port)]),
     ],
     { detached: true, stdio: ['ignore', log, log, 'ipc'], env: serverEnvironment() },
   );
@@ -154,16 +184,20 @@ function failed(why: string, directory: string): RunctlError {
   return new RunctlError('sim-failed', `the built-in cloud could not be started: ${why}`, { hints: [`tail ${join(directory, 'server.log')}`, 'runctl sim reset'] });
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
 /** One call of the control surface; undefined when nothing of ours answers there. */
-async function control(info: SimInfo, method: 'GET' | 'POST', path: string): Promise<Record<string, unknown> | undefined> {
+async function control(info: SimInfo, method: Method, path: string, body?: unknown): Promise<Record<string, unknown> | undefined> {
   return new Promise((resolve, reject) => {
     const call = request({ host: '127.0.0.1', port: info.port, path: `/_sim/${path}`, method, headers: { authorization: `Bearer ${info.token}` }, timeout: 30_000 }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('end', () => {
-        if (response.statusCode !== 200) return resolve(undefined);
+        if (response.statusCode !== 200 && response.statusCode !== 400) return resolve(undefined);
         try {
-          resolve(JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>);
+          const answer = JSON.parse(Buffer.concat(parts).toString('utf8')) as Record<string, unknown>;
+          if (response.statusCode === 400) reject(refused(answer));
+          else resolve(answer);
         } catch {
           resolve(undefined); // some other server has that port now
         }
@@ -175,8 +209,12 @@ async function control(info: SimInfo, method: 'GET' | 'POST', path: string): Pro
       if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') resolve(undefined);
       else reject(new RunctlError('sim-failed', `the built-in cloud on port ${info.port} cannot be asked`, { cause: error.message, hints: ['runctl sim status'] }));
     });
-    call.end();
+    call.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+function refused({ error, code, cause, hints }: Record<string, unknown>): RunctlError {
+  return new RunctlError(code as ErrorCode, error as string, { cause: cause as string | undefined, hints: hints as string[] });
 }
 
 function definedOnly<T extends object>(values: T): Partial<T> {

@@ -22,6 +22,7 @@ async function main(): Promise<void> {
       latency: { type: 'boolean', default: false },
       'idle-minutes': { type: 'string', default: '30' },
       isolation: { type: 'string', default: 'auto' },
+      internet: { type: 'boolean', default: false },
       port: { type: 'string' },
     },
   });
@@ -36,6 +37,7 @@ async function main(): Promise<void> {
     directory,
     dial,
     isolation: values.isolation === 'auto' ? undefined : (values.isolation as Isolation),
+    internet: values.internet,
     log: (line: string) => console.error(`${new Date().toISOString()} ${line}`),
     onStop: () => void stop(),
   };

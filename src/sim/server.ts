@@ -20,6 +20,10 @@ import type { Dialect, Reply } from './wire/faults.ts';
 import { identify, isForm } from './wire/identify.ts';
 import type { Address } from './wire/identify.ts';
 import { parseQuery } from './wire/query.ts';
+import { describeCall, describeS3Call } from './weather/match.ts';
+import type { WireCall } from './weather/match.ts';
+import type { Met, Weather } from './weather/weather.ts';
+import { cut, endure } from './weather/wire.ts';
 import { headerValues, isFault, readClaim, verify } from './wire/sigv4.ts';
 import { XML_DECLARATION, renderXml } from './wire/xml.ts';
 
@@ -33,6 +37,7 @@ export interface ServerParts {
   cloud: Cloud;
   services: Service[];
   routes: Route[];
+  weather: Pick<Weather, 'meet' | 'skewMs'>;
   /** Control-plane calls changed the world: make it durable before the answer leaves. */
   settle(): void;
   /** Told of bugs: errors that are no AwsFault. */
@@ -109,6 +114,8 @@ class Exchange {
   readonly #hostId = randomBytes(48).toString('base64');
   #dialect: Dialect = 'rest';
   #service = 's3';
+  /** How far this exchange's idea of the time is ahead. */
+  #skewMs = 0;
 
   constructor(parts: ServerParts, calls: Map<string, number>, request: IncomingMessage, response: ServerResponse) {
     this.#parts = parts;
@@ -182,8 +189,12 @@ class Exchange {
       return;
     }
     const body = await this.#body();
+    const isJson = address.dialect === 'json';
+    const query = isJson ? '' : body.length > 0 ? body.toString('utf8') : url.search.slice(1);
+    const operation = (isJson ? address.targetOperation : new URLSearchParams(query).get('Action')) ?? '';
+    this.#skew(describeCall(address.name, operation, {}, this.#principal(claim)));
     this.#verify(signed, claim, this.#payloadHash(body, claim));
-    await this.#controlPlane(address, this.#context(claim), body, url);
+    await this.#controlPlane(address, operation, this.#context(claim), isJson ? body : parseQuery(query), url);
   }
 
   #context(claim: Claim): CallContext {
@@ -193,13 +204,28 @@ class Exchange {
 
   #verify(signed: SignedRequest, claim: Claim, payloadHash: string): Signature {
     const credential = credentialTable(this.#parts.cloud.world).get(claim.accessKeyId);
-    const found = verify(signed, claim, credential, payloadHash, Date.now());
+    const found = verify(signed, claim, credential, payloadHash, Date.now() + this.#skewMs);
     if ('kind' in found) throw this.#signatureFault(found, claim.accessKeyId);
     return found;
   }
 
   #signatureFault(fault: Parameters<typeof signatureFault>[0], accessKeyId: string): AwsFault {
-    return signatureFault(fault, this.#dialect, accessKeyId, Date.now());
+    return signatureFault(fault, this.#dialect, accessKeyId, Date.now() + this.#skewMs);
+  }
+
+  #principal(claim: Claim): string | undefined {
+    return credentialTable(this.#parts.cloud.world).get(claim.accessKeyId)?.principalArn;
+  }
+
+  #skew(call: WireCall): void {
+    this.#skewMs = this.#parts.weather.skewMs(call);
+    if (this.#skewMs !== 0) this.#response.setHeader('date', new Date(Date.now() + this.#skewMs).toUTCString());
+  }
+
+  /** What the weather does to a call before it is carried out. Undefined: the exchange is over. */
+  async #weather(call: WireCall, who: { accessKeyId: string; principalArn: string }): Promise<Met | undefined> {
+    const met = this.#parts.weather.meet(call, this.#dialect, who);
+    return (await endure(met, this.#request, this.#response)) ? met : undefined;
   }
 
   /** The hash that the client signed must be that of the body which came. */
@@ -217,18 +243,24 @@ class Exchange {
     if (declared === undefined && !claim.presigned) {
       throw new AwsFault('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
     }
+    const principalArn = this.#principal(claim) ?? '';
+    const call = describeS3Call(this.#request, principalArn);
+    this.#skew(call);
     const signature = this.#verify(signed, claim, declared ?? UNSIGNED_PAYLOAD);
-    this.#count(service.name, this.#request.method ?? 'GET');
+    this.#count(...(call.operation.split('.') as [string, string]));
     for (const [name, value] of Object.entries(this.#idHeaders())) this.#response.setHeader(name, value);
-    await service.handle(this.#request, this.#response, { ...this.#context(claim), url, presigned: claim.presigned, signature });
+    const met = await this.#weather(call, { accessKeyId: claim.accessKeyId, principalArn });
+    if (!met) return;
+    await service.handle(this.#request, this.#response, { ...this.#context(claim), url, presigned: claim.presigned, signature, bucketRegion: met.bucketRegion });
+    if (met.end) cut(this.#request);
+    met.done('');
   }
 
-  async #controlPlane(address: Address, context: CallContext, body: Buffer, url: URL): Promise<void> {
+  /** `input`: the JSON body as it came, or the query's parameters. */
+  async #controlPlane(address: Address, operation: string, context: CallContext, input: Buffer | QueryParams, url: URL): Promise<void> {
     const { service } = address;
     const { cloud } = this.#parts;
     const isJson = address.dialect === 'json';
-    const params = isJson ? undefined : parseQuery(body.length > 0 ? body.toString('utf8') : url.search.slice(1));
-    const operation = isJson ? (address.targetOperation ?? '') : String(params?.['Action'] ?? '');
     this.#count(address.name, operation);
     if (cloud.dial.latencyMs > 0) await delay(cloud.dial.latencyMs);
     if (!service || service.protocol === 'rest') throw unknownOperation(address.dialect, address.name, operation || url.pathname);
@@ -237,15 +269,22 @@ class Exchange {
       throw new AwsFault('OptInRequired', `This pretend cloud has no region '${context.region}'; it has ${REGIONS.map(({ name }) => name).join(', ')}.`, 403);
     }
     if (!Object.hasOwn(service.operations, operation)) throw unknownOperation(address.dialect, address.name, operation);
+    const fields = Buffer.isBuffer(input) ? parseJson(input) : input;
+    const principalArn = credentialTable(cloud.world).get(context.accessKeyId)?.principalArn ?? '';
+    const met = await this.#weather(describeCall(address.name, operation, fields, principalArn), { accessKeyId: context.accessKeyId, principalArn });
+    if (!met) return;
     if (service.protocol === 'json') {
-      const answer = await service.operations[operation]?.(parseJson(body), context);
+      const result = service.operations[operation]?.(fields, context);
+      // Without a pause where there is none to wait for: what the weather does follows the operation at once.
+      const answer = JSON.stringify((result instanceof Promise ? await result : result) ?? {});
+      met.done(answer);
       this.#parts.settle();
-      this.#send({ status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body: JSON.stringify(answer ?? {}) });
+      this.#send({ status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body: answer });
       return;
     }
-    const answer = await service.operations[operation]?.(params as QueryParams, context);
+    const inside = renderXml(await service.operations[operation]?.(fields as QueryParams, context));
+    met.done(inside);
     this.#parts.settle();
-    const inside = renderXml(answer);
     const wrapped =
       service.protocol === 'ec2'
         ? `<requestId>${this.#requestId}</requestId>${inside}`

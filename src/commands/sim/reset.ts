@@ -8,7 +8,7 @@ export const simResetCommand = defineCommand({
   run: async (_input, app) => {
     const sim = await app.sim();
     if (!(await app.ask({ text: 'Delete every machine, bucket and bill of the built-in cloud?', flag: '--yes' }))) {
-      throw new RunctlError('declined', 'nothing was deleted');
+      throw new RunctlError('declined', 'nothing was deleted', { hints: ['runctl sim reset --yes'] });
     }
     await sim.reset();
     return { reset: true };

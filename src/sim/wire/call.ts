@@ -57,7 +57,15 @@ export interface RestService {
   protocol: 'rest';
   /** SigV4 service name: s3. */
   name: string;
-  handle(request: IncomingMessage, response: ServerResponse, context: CallContext & { url: URL; presigned: boolean; signature: Signature }): Promise<void>;
+  handle(request: IncomingMessage, response: ServerResponse, context: CallContext & RestParts): Promise<void>;
+}
+
+export interface RestParts {
+  url: URL;
+  presigned: boolean;
+  signature: Signature;
+  /** The region in which the addressed bucket is said to be, instead of its own. */
+  bucketRegion?: string;
 }
 
 /** What the verifier found; REST services need it to check signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD). */

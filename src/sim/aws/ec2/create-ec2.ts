@@ -3,6 +3,7 @@
 // Source: EC2 API Reference, API version 2016-11-15.
 import type { Cloud } from '../../cloud.ts';
 import type { QueryService } from '../../wire/call.ts';
+import type { MachineHands } from '../../weather/weather.ts';
 import { changeStateOperations } from './change-state.ts';
 import { describeInstanceOperations } from './describe-instances.ts';
 import { imageOperations } from './images.ts';
@@ -10,6 +11,7 @@ import { instanceAttributeOperations } from './instance-attributes.ts';
 import { instanceTypeOperations } from './instance-types.ts';
 import { keyPairOperations } from './key-pairs.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { machineHands } from './machine-hands.ts';
 import { networkOperations } from './network-operations.ts';
 import { seedNetwork } from './network.ts';
 import { runInstances } from './run-instances.ts';
@@ -19,6 +21,8 @@ import { volumeOperations } from './volumes.ts';
 
 export interface Ec2 {
   service: QueryService;
+  /** What the weather may do to instances. */
+  hands: MachineHands;
   seed(): void;
   /** Take up what a former server left. */
   resume(): Promise<void>;
@@ -48,6 +52,7 @@ export function createEc2(cloud: Cloud, log: (line: string) => void): Ec2 {
         ...volumeOperations,
       },
     },
+    hands: machineHands(cloud, lifecycle),
     seed: () => seedNetwork(cloud.world),
     resume: () => lifecycle.resume(),
     forget: () => lifecycle.forget(),

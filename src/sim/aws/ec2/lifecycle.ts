@@ -21,6 +21,8 @@ export interface Reason {
 
 export const BY_USER: Reason = { code: 'Client.UserInitiatedShutdown', message: 'Client.UserInitiatedShutdown: User initiated shutdown' };
 export const BY_GUEST: Reason = { code: 'Client.InstanceInitiatedShutdown', message: 'Client.InstanceInitiatedShutdown: Instance initiated shutdown' };
+/** What EC2 says of a host that failed under a running instance is not documented further than the code. */
+export const BY_HOST: Reason = { code: 'Server.InternalError', message: 'Server.InternalError: The host of the instance failed' };
 export const BY_SERVER: Reason = { code: 'Server.InternalError', message: 'Server.InternalError: Internal error on launch' };
 
 export class Lifecycle {
@@ -70,6 +72,13 @@ export class Lifecycle {
     } else {
       this.#schedule(row);
     }
+  }
+
+  /** Its host fails: the guest is dead before anybody hears of it. */
+  lose(row: InstanceRow, state: 'terminated' | 'stopped'): void {
+    if (row.state !== 'running') return;
+    if (state === 'stopped') this.stop(row, { reason: BY_HOST, skipOsShutdown: true });
+    else this.terminate(row, { reason: BY_HOST, skipOsShutdown: true });
   }
 
   async reboot(row: InstanceRow): Promise<void> {
@@ -210,6 +219,7 @@ export class Lifecycle {
     this.#enter(row, 'running');
     meterRunning(this.#cloud.world, row, row.stateSince);
     if (!this.#cloud.machines.isUp(instanceId)) this.#guestDown(instanceId);
+    else this.#cloud.weather.machineUp(instanceId, row.stateSince);
   }
 
   #failed(row: InstanceRow): void {
@@ -261,6 +271,7 @@ export class Lifecycle {
 
   async #boot(row: InstanceRow): Promise<boolean> {
     const spec: MachineSpec = { instanceId: row.instanceId, hostname: row.hostname, privateIp: row.privateIp, region: row.region, userData: row.userData };
+    if (this.#cloud.weather.mayFillUp(row.instanceId)) spec.canFillUp = true;
     try {
       await this.#cloud.machines.boot(spec);
       this.#note(row, `${row.hostname} booted`);

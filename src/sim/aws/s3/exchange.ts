@@ -110,7 +110,8 @@ export class Exchange {
   findBucket(name: string): BucketRow {
     const row = this.store.buckets.get(name);
     if (!row) throw noSuchBucket(name);
-    return row;
+    const { bucketRegion } = this.context;
+    return bucketRegion === undefined || name !== this.address.bucket ? row : { ...row, region: bucketRegion };
   }
 
   index(): BucketIndex {

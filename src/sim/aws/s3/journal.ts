@@ -42,7 +42,7 @@ export class Journal<Entry> {
   append(entry: Entry): void {
     const line = Buffer.from(`${JSON.stringify(entry)}\n`);
     try {
-      appendFileSync(this.#path, line);
+      appendFileSync(this.#path, line, { mode: 0o600 });
     } catch (error) {
       // A full disk may have taken half of the line.
       if (existsSync(this.#path)) truncateSync(this.#path, this.#sizeBytes);
@@ -57,7 +57,7 @@ export class Journal<Entry> {
     const lines: string[] = [];
     for (const entry of entries) lines.push(`${JSON.stringify(entry)}\n`);
     const bytes = Buffer.from(lines.join(''));
-    writeFileSync(`${this.#path}.new`, bytes);
+    writeFileSync(`${this.#path}.new`, bytes, { mode: 0o600 });
     renameSync(`${this.#path}.new`, this.#path);
     this.#sizeBytes = bytes.length;
     this.#entries = lines.length;

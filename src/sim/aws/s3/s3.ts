@@ -6,7 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AwsFault, type RestService } from '../../wire/call.ts';
 import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './bucket.ts';
-import { getBucketAcl, getBucketSetting, getObjectAcl, SETTING_NAMES } from './bucket-settings.ts';
+import { deleteBucketSetting, getBucketAcl, getBucketSetting, getObjectAcl, putBucketEncryption, putPublicAccessBlock, SETTING_NAMES } from './bucket-settings.ts';
 import { completeMultipartUpload } from './complete-upload.ts';
 import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-object.ts';
@@ -34,8 +34,13 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
     ...Object.fromEntries(SETTING_NAMES.map((name) => [name, (exchange: Exchange) => getBucketSetting(exchange, name)])),
   },
   'HEAD bucket': { '': headBucket },
-  'PUT bucket': { '': createBucket, tagging: putBucketTagging },
-  'DELETE bucket': { '': deleteBucket, tagging: deleteBucketTagging },
+  'PUT bucket': { '': createBucket, encryption: putBucketEncryption, publicAccessBlock: putPublicAccessBlock, tagging: putBucketTagging },
+  'DELETE bucket': {
+    '': deleteBucket,
+    encryption: (exchange) => deleteBucketSetting(exchange, 'encryption'),
+    publicAccessBlock: (exchange) => deleteBucketSetting(exchange, 'publicAccessBlock'),
+    tagging: deleteBucketTagging,
+  },
   'POST bucket': { delete: deleteObjects },
   'GET object': { '': getObject, acl: getObjectAcl, tagging: getObjectTagging, uploadId: listParts },
   'HEAD object': { '': headObject },
@@ -49,7 +54,7 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
 };
 
 /** Query parameters that select an operation, known here or not; any other parameter is an argument. */
-const SUBRESOURCES = [
+export const SUBRESOURCES = [
   'accelerate', 'acl', 'analytics', 'attributes', 'cors', 'delete', 'encryption', 'intelligent-tiering', 'inventory', 'legal-hold', 'lifecycle',
   'location', 'logging', 'metadataConfiguration', 'metadataTable', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'policy', 'policyStatus',
   'publicAccessBlock', 'renameObject', 'replication', 'requestPayment', 'restore', 'retention', 'select', 'session', 'tagging', 'torrent', 'uploadId', 'uploads',

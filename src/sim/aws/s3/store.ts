@@ -6,6 +6,7 @@ import { readdirSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Table, World } from '../../cloud.ts';
 import { BucketIndex } from './bucket-index.ts';
+import type { XmlContent } from './xml.ts';
 
 export interface BucketRow {
   /** Names the bucket's directory; a bucket made again under the same name gets a new one. */
@@ -14,6 +15,8 @@ export interface BucketRow {
   region: string;
   createdMs: number;
   tags: [string, string][];
+  /** Settings that were changed, by the query parameter that names them; null: taken away. */
+  settings?: Record<string, XmlContent | null>;
 }
 
 export class Store {

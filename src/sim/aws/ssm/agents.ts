@@ -45,18 +45,19 @@ export class Agents {
   }
 
   #agent(row: InstanceRow): Agent | undefined {
-    const { clock, dial, machines } = this.#cloud;
+    const { clock, dial, machines, weather } = this.#cloud;
     const now = clock.now();
     const role = row.state === 'running' && row.runningSince !== undefined ? roleOf(this.#cloud.world, row) : undefined;
     const image = findImage(row.imageId, row.region);
-    const registeredAt = (row.runningSince ?? 0) + dial.ssmOnlineMs;
-    if (!role || (image && !image.ssmAgent) || now < registeredAt) {
+    const registeredAt = (row.runningSince ?? 0) + dial.ssmOnlineMs + weather.agentDelayMs(row.instanceId);
+    const silentSince = weather.agentSilentSince(row.instanceId);
+    if (!role || (image && !image.ssmAgent) || now < registeredAt || (silentSince !== undefined && silentSince <= registeredAt)) {
       this.#seen.delete(row.instanceId);
       return undefined;
     }
-    const alive = machines.isUp(row.instanceId);
+    const alive = silentSince === undefined && machines.isUp(row.instanceId);
     if (alive) this.#seen.set(row.instanceId, now);
-    const lastPingAt = this.#seen.get(row.instanceId) ?? registeredAt;
+    const lastPingAt = this.#seen.get(row.instanceId) ?? silentSince ?? registeredAt;
     return { row, registeredAt, alive, lastPingAt, role: role.name, pingStatus: alive || now - lastPingAt < PING_EVERY_MS ? 'Online' : 'ConnectionLost' };
   }
 

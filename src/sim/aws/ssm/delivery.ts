@@ -79,7 +79,7 @@ export class Delivery {
       invocation.status = 'Cancelling';
       invocation.statusDetails = 'Cancelling';
       this.#store.put(command);
-      this.#cloud.machines.attach(instanceId, scriptId(command, invocation))?.kill();
+      if (!this.#isSilent(instanceId)) this.#cloud.machines.attach(instanceId, scriptId(command, invocation))?.kill();
     }
   }
 
@@ -172,7 +172,7 @@ export class Delivery {
     run.done.then(
       (result) => {
         release();
-        if (!this.#closed) this.#ended(command, instanceId, result);
+        this.#hear(command, instanceId, result);
       },
       (error: Error) => {
         release();
@@ -181,6 +181,17 @@ export class Delivery {
         this.#pump(instanceId);
       },
     );
+  }
+
+  #isSilent(instanceId: string): boolean {
+    return this.#cloud.weather.agentSilentSince(instanceId) !== undefined;
+  }
+
+  /** An agent that cannot speak keeps the outcome until it can. */
+  #hear(command: CommandRow, instanceId: string, result: GuestResult): void {
+    if (this.#closed) return;
+    if (this.#isSilent(instanceId)) this.#cloud.clock.after(LOOK_AGAIN_MS, () => this.#hear(command, instanceId, result));
+    else this.#ended(command, instanceId, result);
   }
 
   #ended(command: CommandRow, instanceId: string, result: GuestResult): void {
