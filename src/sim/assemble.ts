@@ -20,6 +20,8 @@ export interface AssembleOptions {
   port?: number;
   /** Absent: the best that the kernel allows. */
   isolation?: Isolation;
+  /** Machines reach the package indexes of this computer. */
+  internet?: boolean;
   onStop?(): void;
   log(line: string): void;
 }
@@ -35,6 +37,7 @@ export async function assembleSim(options: AssembleOptions): Promise<Sim> {
         serverPort: port,
         serverSocket: socketPath as string,
         isolation: options.isolation,
+        internet: options.internet,
         // Guests ask for metadata only once they run, which is after the cloud was made.
         metadata: (instanceId) => (request, response) => metadataService(cloud as Cloud, instanceId)(request, response),
       }),

@@ -5,6 +5,8 @@ export type GuestRequest =
   | { op: 'run'; id: string; body: string; workingDirectory?: string; timeoutMs: number; env: Record<string, string> }
   | { op: 'kill'; id: string }
   | { op: 'listen'; port: number }
+  | { op: 'network'; up: boolean }
+  | { op: 'disk'; freeMib: number | null }
   | { op: 'down'; how: 'poweroff' | 'reboot'; graceMs: number };
 
 export type GuestEvent =

@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { GuestResult, GuestRun, GuestScript, MachineSpec } from '../cloud.ts';
+import { EGRESS_PORT } from './egress.ts';
 import { type GuestEvent, type GuestLink, openGuestLink } from './guest-link.ts';
 import { type GuestIdentity, isAlive, killGuest, killMarked, readIdentity, waitUntilGone } from './guest-process.ts';
 import type { Isolation } from './isolation.ts';
@@ -26,6 +27,11 @@ export interface GuestSettings {
   userNamespace: boolean;
   serverPort: number;
   serverSocket: string;
+  /** Of egress.ts: the way out of a network of its own. */
+  egressSocket: string;
+  /** Of index-settings.ts, when that way is open. */
+  variables: Record<string, string>;
+  homeFiles: Record<string, string>;
   /** How long `poweroff` and `reboot` inside the guest wait between SIGTERM and SIGKILL. */
   guestGraceMs: number;
   metadata: RequestListener;
@@ -61,6 +67,8 @@ export class Guest {
   #booting: Promise<void> | undefined;
   #phase: 'off' | 'up' | 'rebooting' | 'halted' | 'ending' = 'off';
   #wantsReboot = false;
+  #isOnline = true;
+  #freeMib: number | undefined;
   #rebooted: Promise<void> = Promise.resolve();
   #onHangUp: () => void = () => undefined;
 
@@ -100,7 +108,7 @@ export class Guest {
     this.#spec = spec;
     const settings = this.#settings;
     const root = settings.isolation !== 'process' && !settings.userNamespace;
-    prepareMachineFiles(this.directory, spec, root);
+    prepareMachineFiles(this.directory, spec, root, settings.homeFiles);
     const file = join(this.directory, 'boot.json');
     const config = {
       machine: this.directory,
@@ -113,6 +121,9 @@ export class Guest {
       privateIp: spec.privateIp,
       serverPort: settings.serverPort,
       serverSocket: settings.serverSocket,
+      egressSocket: settings.egressSocket,
+      egressPort: EGRESS_PORT,
+      variables: settings.variables,
       controlSocket: this.#socket('c'),
       metadataSocket: this.#socket('m'),
       marker: this.#marker,
@@ -175,6 +186,15 @@ export class Guest {
     this.#phase = state.halted ? 'halted' : 'up';
     // A server that came back on another port is reached there too.
     link.send({ op: 'listen', port: this.#settings.serverPort });
+    link.send({ op: 'network', up: this.#isOnline });
+    link.send({ op: 'disk', freeMib: this.#freeMib ?? null });
+  }
+
+  /** Outlives boots: it is the network that is down, not the machine. */
+  setNetwork(isUp: boolean): void {
+    if (this.#isOnline === isUp) return;
+    this.#isOnline = isUp;
+    this.#link?.send({ op: 'network', up: isUp });
   }
 
   #heard(event: GuestEvent): void {
@@ -231,6 +251,12 @@ export class Guest {
     this.#identity = undefined;
     rmSync(join(this.directory, 'guest.json'), { force: true });
     if (this.#settings.isolation === 'process') await killMarked(this.#marker);
+  }
+
+  setFreeMib(freeMib: number | undefined): void {
+    if (this.#freeMib === freeMib) return;
+    this.#freeMib = freeMib;
+    this.#link?.send({ op: 'disk', freeMib: freeMib ?? null });
   }
 
   async adopt(): Promise<boolean> {

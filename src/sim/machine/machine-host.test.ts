@@ -1,6 +1,6 @@
 // Runs real guests in every isolation that this kernel allows: the same tests in each; what is not possible is skipped by name.
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,6 +127,35 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
       expect(result.exitCode).toBe(7);
     });
 
+    test.skipIf(isolation !== 'network')('R202 the proxy that it has is closed, and says how it is opened', async () => {
+      await host.boot(spec(1));
+      const { exitCode, stderr } = await run(spec(1), 'curl -sSv -m 3 https://pypi.org/').done;
+      expect(exitCode).not.toBe(0);
+      expect(stderr.toString()).toContain('403 machines of the built-in cloud have no way out; to open one: runctl sim stop, then runctl sim start --internet');
+    });
+
+    test('with the way out open it has the settings of pip here, in a file of its own user', async () => {
+      await host.close(true);
+      const home = mkdtempSync(join(tmpdir(), 'sim-home-'));
+      mkdirSync(join(home, '.config/pip'), { recursive: true });
+      writeFileSync(join(home, '.config/pip/pip.conf'), '[global]\nindex-url = https://index.test/simple\n');
+      const before = { HOME: process.env['HOME'], PIP_RETRIES: process.env['PIP_RETRIES'], XDG_CONFIG_HOME: process.env['XDG_CONFIG_HOME'] };
+      Object.assign(process.env, { HOME: home, PIP_RETRIES: '7' });
+      delete process.env['XDG_CONFIG_HOME'];
+      try {
+        options = { ...options, internet: true };
+        await open();
+        await host.boot(spec(1));
+        expect(await output(spec(1), 'h=${HOME:-/home/ec2-user}; cat $h/.config/pip/pip.conf; echo $PIP_RETRIES; ls -l $h/.config/pip/pip.conf | cut -c1-10')).toBe('[global]\nindex-url = https://index.test/simple\n7\n-rw-------\n');
+      } finally {
+        for (const [name, value] of Object.entries(before)) {
+          if (value === undefined) delete process.env[name];
+          else process.env[name] = value;
+        }
+        rmSync(home, { recursive: true });
+      }
+    });
+
     test.skipIf(!sealed)('the rest of the host is read-only, secrets of its homes are hidden, and so is the world', async () => {
       await host.boot(spec(1));
       mkdirSync(join(world, 'secret'));
@@ -142,8 +171,9 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
       try {
         await host.boot(spec(1));
         const names = (await output(spec(1), 'env | cut -d= -f1 | sort')).trim().split('\n');
-        const expected = ['AWS_ENDPOINT_URL', 'PATH', 'PWD', 'SSM_COMMAND_ID', ...(isolation === 'network' ? [] : ['AWS_EC2_METADATA_SERVICE_ENDPOINT']), ...(sealed ? [] : ['HOME', 'SIM_MACHINE', 'TMPDIR'])];
+        const expected = ['AWS_ENDPOINT_URL', 'PATH', 'PWD', 'SSM_COMMAND_ID', ...(isolation === 'network' ? ['HTTPS_PROXY', 'NO_PROXY'] : ['AWS_EC2_METADATA_SERVICE_ENDPOINT']), ...(sealed ? [] : ['HOME', 'SIM_MACHINE', 'TMPDIR'])];
         expect(names.filter((each) => !['_', 'OLDPWD', 'SHLVL'].includes(each))).toEqual(expected.sort());
+        if (isolation === 'network') expect(await output(spec(1), 'echo $HTTPS_PROXY')).toBe('http://127.0.0.1:3128\n');
         expect(await output(spec(1), 'python3 -c "print(6*7)"')).toBe('42\n');
       } finally {
         delete process.env['AWS_SECRET_ACCESS_KEY'];
@@ -283,7 +313,7 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
       await host.destroy(spec(1).instanceId);
       await host.destroy(spec(1).instanceId);
       expect(existsSync(join(world, 'machines', spec(1).instanceId))).toBe(false);
-      expect(readdirSync(runtimeDirectory(world))).toEqual(['server']);
+      expect(readdirSync(runtimeDirectory(world)).filter((name) => name !== 'egress')).toEqual(['server']);
       expect(processesOf(world)).toEqual([]);
       if (linux) expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(world);
     });
@@ -307,8 +337,7 @@ test('a guest survives kill -9 of the process that booted it', async () => {
   const runtime = runtimeDirectory(world);
   const { prepareMachineFiles } = await import('./machine-files.ts');
   prepareMachineFiles(directory, spec(1), false);
-  const config = { machine: directory, world, isolation: 'process', userNamespace: false, python: abilities.python, pythonPlaces: [], hostname: 'h', privateIp: '10.0.0.1', serverPort: 1, serverSocket: join(runtime, 's'), controlSocket: join(runtime, 'i-1.c'), metadataSocket: join(runtime, 'i-1.m'), marker: 'kill-test', graceMs: 100, spec: spec(1) };
-  const { writeFileSync } = await import('node:fs');
+  const config = { machine: directory, world, isolation: 'process', userNamespace: false, python: abilities.python, pythonPlaces: [], hostname: 'h', privateIp: '10.0.0.1', serverPort: 1, serverSocket: join(runtime, 's'), egressSocket: join(runtime, 'e'), egressPort: 3128, variables: {}, controlSocket: join(runtime, 'i-1.c'), metadataSocket: join(runtime, 'i-1.m'), marker: 'kill-test', graceMs: 100, spec: spec(1) };
   writeFileSync(join(directory, 'boot.json'), JSON.stringify(config));
   const parent = spawn(process.execPath, ['-e', `require('child_process').spawn(${JSON.stringify(abilities.python)},['-I','-S',${JSON.stringify(init)},'boot',${JSON.stringify(join(directory, 'boot.json'))}],{detached:true,stdio:['ignore','pipe','ignore']}).stdout.once('data',()=>process.kill(process.pid,'SIGKILL'))`]);
   await new Promise((done) => parent.on('exit', done));

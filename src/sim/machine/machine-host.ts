@@ -1,5 +1,5 @@
 // Does: machines of the pretend cloud as real process trees on this host, in the best isolation that the kernel allows:
-//   network: namespaces for mounts, processes, names, IPC and network; 169.254.169.254 and the cloud's own port, nothing else
+//   network: namespaces for mounts, processes, names, IPC and network; 169.254.169.254, the cloud's own port and a proxy (egress.ts)
 //   namespace: the same with the host's network; metadata through AWS_EC2_METADATA_SERVICE_ENDPOINT
 //   process: plain processes with a home of their own (macOS, locked-down containers)
 // Gaps: no CPU, memory or disk limits; one root, no other users in user namespaces; at most 8 MiB of a script's output is kept.
@@ -12,8 +12,10 @@ import { rmdirSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
 import type { GuestRun, GuestScript, MachineHost, MachineSpec } from '../cloud.ts';
+import { openEgress } from './egress.ts';
 import { Guest, type GuestSettings } from './guest.ts';
 import { installGuestFiles } from './guest-files.ts';
+import { readIndexSettings } from './index-settings.ts';
 import { chooseIsolation, type Isolation, probeHost } from './isolation.ts';
 import { runtimeDirectory } from './runtime-directory.ts';
 
@@ -26,6 +28,8 @@ export interface MachineHostOptions {
   serverSocket: string;
   /** The metadata service of one instance. */
   metadata(instanceId: string): RequestListener;
+  /** Machines may install packages as this computer does, from its indexes and with its settings. */
+  internet?: boolean;
   /** Force a mode; rejects where the kernel does not allow it. */
   isolation?: Isolation;
   /** Take the way of an ordinary user, an unprivileged user namespace, also as root. */
@@ -46,6 +50,9 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
     return { python: '', pythonPlaces: [], network: null, namespace: null };
   });
   const isolation = chooseIsolation(abilities, options.isolation);
+  const index = options.internet ? readIndexSettings(process.env) : undefined;
+  const egressSocket = join(runtimeDirectory(world), 'egress');
+  const egress = isolation === 'network' ? await openEgress({ socketPath: egressSocket, reachable: index?.reachable, env: process.env }) : undefined;
   const settings = {
     world,
     runtime: runtimeDirectory(world),
@@ -56,6 +63,9 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
     userNamespace: isolation !== 'process' && (options.userNamespace ?? abilities[isolation]?.userNamespace ?? false),
     serverPort: options.serverPort,
     serverSocket: options.serverSocket,
+    egressSocket,
+    variables: index?.variables ?? {},
+    homeFiles: index?.files ?? {},
     guestGraceMs: options.guestGraceMs ?? 90_000,
     worldDigest: createHash('sha256').update(world).digest('hex').slice(0, 12),
   };
@@ -102,6 +112,12 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
       const alive = await Promise.all(instanceIds.map((instanceId) => guestOf(instanceId).adopt()));
       return instanceIds.filter((_, index) => alive[index]);
     },
+    setNetwork(instanceId, isUp) {
+      guests.get(instanceId)?.setNetwork(isUp);
+    },
+    setFreeMib(instanceId, freeMib) {
+      guests.get(instanceId)?.setFreeMib(freeMib);
+    },
     onGuestDown(listener) {
       listeners.push(listener);
     },
@@ -109,6 +125,7 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
       if (killGuests) await Promise.all([...guests.values()].map((guest) => guest.shutdown(0)));
       else for (const guest of guests.values()) guest.release();
       guests.clear();
+      egress?.close();
       try {
         rmdirSync(settings.runtime);
       } catch (error) {

@@ -1,6 +1,6 @@
 # Boots one machine from its configuration file and stays as its first process until it is told to go down.
 # The host finds it by guest.json (pid, start time, ports) and talks to it on a unix socket in JSON lines:
-#   in:  {op: run|kill|listen|down|state}      out: {event: state|done|down}
+#   in:  {op: run|kill|listen|network|disk|down}      out: {event: state|done|down}
 # People inside reach it through the FIFO that `shutdown` and its kin write to (guest-tools.sh).
 import json
 import os
@@ -99,6 +99,7 @@ class Guest:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.metadata_target = self.reachable(config['metadataSocket'])
         self.server_target = self.reachable(config['serverSocket'])
+        self.egress_target = self.reachable(config['egressSocket'])
         self.seal()
         self.loop = Loop()
         self.loop.on_children = self.reap
@@ -107,6 +108,8 @@ class Guest:
             guest_sandbox().loopback(['169.254.169.254', config['privateIp']])
         self.metadata = Relay(self.loop, ('169.254.169.254', 80) if network else ('127.0.0.1', 0), self.metadata_target)
         self.listen(config['serverPort'])
+        if network:
+            self.relays[config['egressPort']] = Relay(self.loop, ('127.0.0.1', config['egressPort']), self.egress_target)
         self.scripts = Scripts(self.loop, self.script_folder, self.environment(), self.announce)
         self.fifo = os.open(self.fifo_path, os.O_RDWR | os.O_NONBLOCK)
         self.loop.watch(self.fifo, self.asked_inside)
@@ -143,8 +146,12 @@ class Guest:
         system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
         folders = [folder for folder in folders if folder not in system] + system
         # SDKs in the guest find the pretend cloud by this; a real machine needs no such hint.
-        env = {'PATH': ':'.join(folders), 'AWS_ENDPOINT_URL': 'http://127.0.0.1:%d' % self.config['serverPort']}
-        if self.config['isolation'] != 'network':
+        env = dict(self.config['variables'])
+        env.update({'PATH': ':'.join(folders), 'AWS_ENDPOINT_URL': 'http://127.0.0.1:%d' % self.config['serverPort']})
+        if self.config['isolation'] == 'network':
+            # The one way out, and what it is not needed for.
+            env.update(HTTPS_PROXY='http://127.0.0.1:%d' % self.config['egressPort'], NO_PROXY='127.0.0.1,localhost,169.254.169.254')
+        else:
             env['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = 'http://127.0.0.1:%d' % self.metadata.port
         if not self.sealed:
             env.update(HOME=os.path.join(self.machine, 'disk/ec2-user'), TMPDIR=os.path.join(self.machine, 'tmp'),
@@ -215,6 +222,12 @@ class Guest:
             self.scripts.kill(request['id'])
         elif op == 'listen':
             self.listen(request['port'])
+        elif op == 'network':
+            for relay in [self.metadata, *self.relays.values()]:
+                relay.set_up(request['up'])
+        elif op == 'disk':
+            if self.sealed:
+                guest_sandbox().leave_free(request['freeMib'])
         elif op == 'down':
             self.go_down(request['how'], request['graceMs'] / 1000)
 
@@ -293,6 +306,8 @@ class Guest:
 
     def gone(self):
         how = self.going_down
+        if self.sealed:
+            guest_sandbox().write_back()
         self.announce({'event': 'down', 'how': how})
         if how == 'halt':
             # A halted machine still runs, and is paid for, in the eyes of its owner's cloud.

@@ -11,6 +11,8 @@ class Relay:
     def __init__(self, loop, address, target):
         self.loop = loop
         self.target = target
+        self.up = True
+        self.pairs = set()
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(address)
@@ -24,6 +26,8 @@ class Relay:
             near = self.listener.accept()[0]
         except (BlockingIOError, ConnectionAbortedError):
             return
+        if not self.up:
+            return near.close()
         far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         far.settimeout(1)
         try:
@@ -33,7 +37,14 @@ class Relay:
             far.close()
             return
         near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Pair(self.loop, near, far)
+        self.pairs.add(Pair(self, near, far))
+
+    def set_up(self, up):
+        """The network behind it is there, or is not: then what is open breaks off, and nothing new gets through."""
+        self.up = up
+        if not up:
+            for pair in list(self.pairs):
+                pair.close()
 
 
 class Side:
@@ -46,8 +57,8 @@ class Side:
 
 
 class Pair:
-    def __init__(self, loop, near, far):
-        self.loop = loop
+    def __init__(self, relay, near, far):
+        self.relay, self.loop = relay, relay.loop
         self.sides = (Side(near), Side(far))
         for index in (0, 1):
             self.arm(index)
@@ -89,6 +100,7 @@ class Pair:
             other.waiting = data
 
     def close(self):
+        self.relay.pairs.discard(self)
         for side in self.sides:
             self.loop.forget(side.sock)
             side.sock.close()

@@ -17,6 +17,10 @@ MS_NOATIME, MS_NODIRATIME, MS_BIND, MS_REC, MS_PRIVATE = 1024, 2048, 4096, 16384
 MS_RELATIME = 1 << 21
 OPTION_FLAGS = {'nosuid': MS_NOSUID, 'nodev': MS_NODEV, 'noexec': MS_NOEXEC,
                 'noatime': MS_NOATIME, 'nodiratime': MS_NODIRATIME, 'relatime': MS_RELATIME}
+HOME = '/home/ec2-user'
+NO_LIMIT = 1 << 40  # a file system without any could not be given one later
+MEMORY_FLAGS = MS_NOSUID | MS_NODEV
+disk_behind = None  # the machine's home on disk, where one in memory covers it
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -129,6 +133,45 @@ def show_again(entries, directory):
         os.close(int(held.rsplit('/', 1)[1]))
 
 
+def move_to_memory(directory):
+    """Cover a directory with a file system whose size can be set; what is in it comes along, and is kept by write_back."""
+    global disk_behind
+    disk_behind = anchor(directory)
+    owner = os.stat(directory)
+    mount('tmpfs', directory, 'tmpfs', MEMORY_FLAGS, 'mode=700,size=%d' % NO_LIMIT)
+    copy(disk_behind, directory)
+    os.chown(directory, owner.st_uid, owner.st_gid)
+
+
+def leave_free(mib):
+    """None: no limit. A size of 0 would mean that too, so one page is the least."""
+    if disk_behind is None:
+        return
+    held = os.statvfs(HOME)
+    used = (held.f_blocks - held.f_bfree) * held.f_frsize
+    size = NO_LIMIT if mib is None else max(4096, used + mib * 1048576)
+    mount(None, HOME, None, MS_REMOUNT | MEMORY_FLAGS, 'size=%d' % size)
+
+
+def write_back():
+    import shutil
+    if disk_behind is None:
+        return
+    for name in os.listdir(disk_behind):
+        path = os.path.join(disk_behind, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    copy(HOME, disk_behind)
+
+
+def copy(source, target):
+    import subprocess
+    subprocess.run(['cp', '-a', source + '/.', target + '/'], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   pass_fds=[int(disk_behind.rsplit('/', 1)[1])])
+
+
 def furnish(config, tools):
     """Inside the new namespaces, as their first process: own /proc, homes, /tmp, /run, names; the host's files read-only."""
     machine = config['machine']
@@ -147,6 +190,8 @@ def furnish(config, tools):
         os.mkdir('/home/ec2-user')
         show_again(home_entries, '/home')
     bind_writable(own['disk/ec2-user'], '/home/ec2-user')
+    if config['spec'].get('canFillUp'):
+        move_to_memory(HOME)
     world = config['world']
     bind_writable(own['disk/var-tmp'], '/var/tmp')
     bind_writable(own['tmp'], '/tmp')
