@@ -46,6 +46,13 @@ export interface Input<F extends Flags = Flags> {
   rest: string[];
 }
 
+/** Output of a program: the bytes, and the same as text for a terminal. */
+export interface Passed {
+  stream: 'stdout' | 'stderr';
+  bytes: Uint8Array;
+  text: string;
+}
+
 export interface Command<F extends Flags = Flags, R = unknown, A = any> {
   /** A paragraph for --help, after the one-line summary of the word table. */
   description?: string;
@@ -58,6 +65,10 @@ export interface Command<F extends Flags = Flags, R = unknown, A = any> {
   run(input: Input<F>, app: A): Promise<R> | AsyncIterable<R>;
   /** Lines for people. For streams: called for every item. */
   text(result: R, style: Style): string;
+  /** For streams in text form: an item that is what a program elsewhere printed, to go to the same stream here in place of `text`. */
+  passes?(item: R): Passed | undefined;
+  /** For streams that are one thing after all: what --output json and single fields show, made of every item. */
+  gather?(items: R[]): unknown;
   /** Exit status of a result that is no error; default 0. */
   exitCode?(result: R): number;
 }

@@ -9,6 +9,7 @@ const GROUP_SUMMARIES: Record<string, string> = {
   runs: 'what was run, with steps and costs',
   config: 'show and change settings',
   sim: 'the built-in cloud: an AWS-compatible server on this machine',
+  'sim weather': 'a plan of faults for the built-in cloud, to see what happens when things go wrong',
 };
 
 export function renderRootHelp(table: WordTable, version: string): string {
@@ -39,7 +40,7 @@ export function renderGroupHelp(group: string, table: WordTable): string {
     `Usage: runctl ${group} COMMAND`,
     '',
     'Commands:',
-    ...columns(wordsBelow(group, table).map((row) => [row.word, row.summary ?? ''])),
+    ...columns(wordsBelow(group, table).map((row) => [row.word, row.summary ?? GROUP_SUMMARIES[`${group} ${row.word}`] ?? ''])),
     '',
     `More: runctl ${group} COMMAND --help`,
     '',

@@ -1,6 +1,7 @@
 // The one place that looks at --output: how a result and an error are written.
-import { RunctlError } from '../core/errors.ts';
+import { ERROR_CODES, RunctlError } from '../core/errors.ts';
 import type { Style } from '../ui/style.ts';
+import { harmless, harmlessJson } from '../ui/terminal.ts';
 import type { Command } from './command.ts';
 import { nearest } from '../core/nearest.ts';
 
@@ -16,15 +17,15 @@ export function parseFormat(text: string): Format {
 export function renderResult(result: unknown, format: Format, command: Command, style: Style, streamed: boolean): string {
   switch (format.kind) {
     case 'text': {
-      const text = command.text(result, style);
+      const text = style.safe(command.text(result, style));
       return text === '' || text.endsWith('\n') || streamed ? text : `${text}\n`;
     }
     case 'json':
-      return `${JSON.stringify(result, undefined, streamed ? undefined : 2)}\n`;
+      return `${harmlessJson(JSON.stringify(result, undefined, streamed ? undefined : 2))}\n`;
     case 'jsonl':
-      return `${JSON.stringify({ kind: 'result', result })}\n`;
+      return `${harmlessJson(JSON.stringify({ kind: 'result', result }))}\n`;
     case 'field':
-      return `${fieldOf(result, format.name)}\n`;
+      return `${style.safe(fieldOf(result, format.name))}\n`;
   }
 }
 
@@ -35,8 +36,9 @@ function fieldOf(result: unknown, name: string): string {
   if (at < 0) {
     const close = nearest(name, names);
     throw new RunctlError('usage', `the result has no field "${name}"`, {
-      cause: `It has ${names.join(', ')}.`,
-      hints: [`--output ${close ?? 'json'}`],
+      // The same command again, with the right name, would do again what it did.
+      cause: `The command itself was carried out. Its result has ${names.join(', ')}${close === undefined ? '' : `; did you mean --output ${close}?`}`,
+      hints: ['runctl runs show'],
     });
   }
   return String(fields[at]?.[1] ?? '');
@@ -46,15 +48,31 @@ export function renderError(error: RunctlError, format: Format, style: Style, ve
   if (format.kind === 'json' || format.kind === 'jsonl') {
     const body = {
       code: error.code, message: error.message, cause: error.reason, step: error.step,
-      hints: error.hints, exitCode: error.exitCode, data: error.data,
+      hints: error.hints, docs: error.docs, explain: explainCommand(error), exitCode: error.exitCode, data: error.data,
     };
-    return `${JSON.stringify(format.kind === 'jsonl' ? { kind: 'error', error: body } : { error: body })}\n`;
+    return `${harmlessJson(JSON.stringify(format.kind === 'jsonl' ? { kind: 'error', error: body } : { error: body }))}\n`;
   }
   return [
-    `${style.bad('error:')} ${error.step ? `${error.step}: ` : ''}${error.message}`,
-    ...(error.reason ? [`  ${error.reason.replaceAll('\n', '\n  ')}`] : []),
-    ...(verbose ? [style.dim(`  code ${error.code}, exit ${error.exitCode}${error.data ? `, ${JSON.stringify(error.data)}` : ''}`)] : []),
-    ...(error.hints.length > 0 ? ['', 'Try:', ...error.hints.map((hint) => `  ${style.bold(hint.replaceAll('\n', '\n  '))}`)] : []),
+    `${style.bad('error:')} ${harmless(`${error.step ? `${error.step}: ` : ''}${error.message}`)}`,
+    ...reasonOf(error).map((reason) => `  ${harmless(reason).replaceAll('\n', '\n  ')}`),
+    ...(verbose ? [style.dim(`  code ${error.code}, exit ${error.exitCode}${error.data ? `, ${harmlessJson(JSON.stringify(error.data))}` : ''}`)] : []),
+    ...(error.hints.length > 0 ? ['', 'Try:', ...error.hints.map((hint) => `  ${style.bold(harmless(hint).replaceAll('\n', '\n  '))}`)] : []),
+    '',
+    ...linesOfDocs(error).map((line) => style.dim(line)),
     '',
   ].join('\n');
 }
+
+/** Without a cause of its own an error has at least what its code means; a mistyped word speaks for itself. */
+function reasonOf({ reason, code }: RunctlError): string[] {
+  if (reason) return [reason];
+  return code === 'usage' || code === 'declined' || code === 'interrupted' ? [] : [ERROR_CODES[code].meaning];
+}
+
+/** A page elsewhere on its own line; ours can be read without a network, and its path is a comment for the shell. */
+function linesOfDocs(error: RunctlError): string[] {
+  const more = explainCommand(error);
+  return error.docs.startsWith('docs/') ? [`docs: ${more}   # ${error.docs}`] : [`docs: ${error.docs}`, `      ${more}`];
+}
+
+const explainCommand = (error: RunctlError): string => `runctl explain ${error.topic}`;

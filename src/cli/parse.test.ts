@@ -30,7 +30,7 @@ const fail = async (...args: string[]): Promise<RunctlError> => {
   return error as RunctlError;
 };
 
-describe('parseInput', () => {
+describe('R115 argument parsing', () => {
   test('flags, arguments and global flags in any order', async () => {
     const { input, globals } = await parse('--wait', 'i-1', '--output', 'json', 's.py', '--key-name=k', '--include', 'a', '--include', 'b', '--timeout', '90s', '--no-sync-code', '--sim');
     expect(input.args).toEqual({ machine: 'i-1', script: 's.py' });

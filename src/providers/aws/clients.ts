@@ -6,11 +6,13 @@ import {
   credentialsMissing,
   endpointFromEnvironment,
   keysFromEnvironment,
+  proxyVariable,
   regionFromEnvironment,
+  requireUrl,
   wantsInstanceMetadata,
 } from './environment.ts';
 import type { Env, ServiceName } from './environment.ts';
-import { translateAwsError } from './errors.ts';
+import { createRetryStrategy, patiently } from './retry.ts';
 
 const LOADERS = {
   ec2: () => import('./sdk/ec2.ts'),
@@ -60,6 +62,7 @@ export type AwsApi = { [Service in ServiceName]: Call<Service> } & {
 
 export interface AwsApiOptions {
   region?: string;
+  /** Pauses between the tries of one call are slept on it too. */
   clock: Clock;
   env: Env;
 }
@@ -68,6 +71,7 @@ export interface AwsApiOptions {
 interface AnyClient {
   send(command: unknown, options: { abortSignal?: AbortSignal; requestTimeout?: number }): Promise<unknown>;
   destroy(): void;
+  middlewareStack: { add(middleware: unknown, options: { name: string; step: string; priority: string }): void };
   config: { region(): Promise<string>; requestHandler: unknown };
 }
 interface AnyModule {
@@ -83,6 +87,8 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
   const { env } = options;
   const named = regionFromEnvironment(options.region, env);
   const clients = new Map<string, AnyClient>();
+  const retryStrategy = createRetryStrategy(options.clock);
+  const attempts = attemptsOf(env);
   let sharedHandler: unknown;
 
   async function load(service: ServiceName): Promise<AnyModule> {
@@ -95,14 +101,15 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
 
   function clientOf(service: ServiceName, module: AnyModule, call: CallOptions): AnyClient {
     const region = call.region ?? FIXED_REGION[service] ?? named?.region;
-    const key = `${service} ${region ?? ''} ${call.once ? 'once' : ''}`;
+    const key = `${service} ${region ?? ''}`;
     let client = clients.get(key);
     if (!client) {
-      const endpoint = endpointFromEnvironment(service, env);
+      const endpoint = requireUrl(endpointFromEnvironment(service, env));
       const credentials = keysFromEnvironment(env);
       client = new module.Client({
         customUserAgent: 'runctl',
-        maxAttempts: call.once ? 1 : Number(env.AWS_MAX_ATTEMPTS) || 5,
+        maxAttempts: attempts,
+        retryStrategy,
         // Services on one endpoint share its kept-alive connections.
         requestHandler: sharedHandler ?? { connectionTimeout: 5_000, requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true },
         ...(region ? { region } : {}),
@@ -112,6 +119,7 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
         // With the default, a presigned PUT carries the checksum of an empty body, which some stores enforce.
         ...(service === 's3' ? { requestChecksumCalculation: 'WHEN_REQUIRED', forcePathStyle: Boolean(endpoint) } : {}),
       });
+      client.middlewareStack.add(refuseWebPages, { name: 'refuseWebPages', step: 'deserialize', priority: 'low' });
       sharedHandler ??= client.config.requestHandler;
       clients.set(key, client);
     }
@@ -124,7 +132,8 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
       return await work();
     } catch (error) {
       if (call.signal?.aborted) throw call.signal.reason;
-      throw translateAwsError(error, { service, operation, subject: call.subject, region: call.region ?? named?.region, endpoint: endpointFromEnvironment(service, env) });
+      const { translateAwsError } = await import('./translate.ts');
+      throw translateAwsError(error, { service, operation, subject: call.subject, region: call.region ?? named?.region, endpoint: endpointFromEnvironment(service, env), proxy: proxyVariable(env) });
     }
   }
 
@@ -134,10 +143,13 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
         const module = await load(service);
         const Command = module.operations[operation];
         if (!Command) throw new TypeError(`sdk/${service}.ts lacks ${operation}`);
-        return clientOf(service, module, call).send(new Command(input), {
-          ...(call.signal ? { abortSignal: call.signal } : {}),
-          requestTimeout: call.timeoutMs ?? REQUEST_TIMEOUT_MS,
-        });
+        const client = clientOf(service, module, call);
+        return patiently({ signal: call.signal, attempts: call.once ? 1 : attempts }, () =>
+          client.send(new Command(input), {
+            ...(call.signal ? { abortSignal: call.signal } : {}),
+            requestTimeout: call.timeoutMs ?? REQUEST_TIMEOUT_MS,
+          }),
+        );
       });
     return send as Call<Service>;
   }
@@ -173,6 +185,22 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
       sharedHandler = undefined;
     },
   };
+}
+
+type Answered = { response: { statusCode: number; headers: Record<string, string> } };
+
+/** The SDK reads a well-formed web page as an answer without content: a login page of a network would mean "no such machine". */
+const refuseWebPages = (next: (request: unknown) => Promise<Answered>) => async (request: unknown): Promise<Answered> => {
+  const answer = await next(request);
+  const { statusCode, headers } = answer.response;
+  if (statusCode >= 300 || !/^text\/html/i.test(headers['content-type'] ?? '')) return answer;
+  throw Object.assign(new Error('a web page'), { $response: answer.response, $metadata: { httpStatusCode: statusCode } });
+};
+
+/** How often a request is sent before its failure is believed; the AWS tools' own variable goes before our number. */
+function attemptsOf(env: Env): number {
+  const wanted = Number(env.AWS_MAX_ATTEMPTS);
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : 5;
 }
 
 /** The SDK looks at the process's own environment for these two; there is no option for either. */
