@@ -7,6 +7,7 @@ import type { Machine } from '../core/machine.ts';
 import type { Provider, Readiness, Shell } from '../core/ports.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
+import type { CodeSync } from './code-sync.ts';
 import { noSuchMachine } from './states.ts';
 
 export interface TrainingStatus {
@@ -43,6 +44,10 @@ export interface StatusResult {
   iamInstanceProfile?: string;
   ssm: string;
   ssmDetail: string;
+  /** Whether code could be sent to it now: ready, limited (small projects only), not-ready. */
+  codeSync: CodeSync['state'];
+  codeSyncDetail: string;
+  codeSyncFix?: string;
   trainingStatus: string;
   training: TrainingStatus;
 }
@@ -55,9 +60,11 @@ export async function status(app: App, request: { provider: string; machineId: s
   const shell = await provider.shell({ id });
   const asked = askTraining(app, shell, id, undefined);
   await Promise.race([asked, headStart(app)]);
-  const [machine, training] = await Promise.all([provider.find(id, app.signal), asked]);
+  const ahead = import('./code-sync.ts').then(async (codeSync) => ({ ...codeSync, outlook: await codeSync.lookAhead(app, provider) }));
+  const [machine, training, { judgeCodeSync, outlook }] = await Promise.all([provider.find(id, app.signal), asked, ahead]);
   if (!machine) throw noSuchMachine(provider.name, id);
   const ready = await wayIn(app, provider, machine, training);
+  const codeSync = judgeCodeSync(machine, ready, outlook);
   return {
     instanceId: id,
     instanceType: machine.type,
@@ -72,6 +79,9 @@ export async function status(app: App, request: { provider: string; machineId: s
     iamInstanceProfile: machine.profile,
     ssm: ready.state,
     ssmDetail: ready.detail,
+    codeSync: codeSync.state,
+    codeSyncDetail: codeSync.detail,
+    codeSyncFix: codeSync.fix,
     trainingStatus: training.phase,
     training: machine.state === 'running' ? training : { instanceId: id, phase: 'unknown', reason: `machine is ${machine.state}` },
   };
@@ -124,7 +134,7 @@ export function describeTraining(id: string, job: JobStatus, nowMs: number): Tra
     exitCode: job.exitCode,
     startedAt: isoTime(job.startedAt),
     endedAt: isoTime(job.endedAt),
-    heartbeatAgeS: job.heartbeatAt === undefined || job.phase !== 'running' ? undefined : Math.max(0, Math.round((nowMs - job.heartbeatAt) / 1000)),
+    heartbeatAgeS: job.heartbeatAt === undefined || job.phase !== 'running' ? undefined : Math.max(0, Math.round(((job.nowAt ?? nowMs) - job.heartbeatAt) / 1000)),
     epoch: metrics.epoch,
     epochs: metrics.epochs,
     loss: metrics.loss,

@@ -1,5 +1,6 @@
 // runctl PROVIDER status
 import { type StatusResult, status } from '../../engine/status.ts';
+import type { Style } from '../../ui/style.ts';
 import { defineCommand } from '../define.ts';
 import { renderFacts } from './facts.ts';
 import { describePhase } from './training-status.ts';
@@ -20,7 +21,14 @@ export const statusCommand = (provider: string) =>
           ['Private IP', result.privateIp ?? 'none'],
           ['Launched', result.launchedAt],
           ['SSM', result.ssmDetail.replace(/^SSM /, '')],
+          ['Code sync', codeSync(result, style)],
           ['Training', describePhase(result.training)],
         ]),
       ].join('\n'),
   });
+
+/** SSM alone does not mean that code would arrive: says so, why, and what helps. */
+function codeSync({ codeSync: state, codeSyncDetail, codeSyncFix }: StatusResult, style: Style): string {
+  const word = { ready: style.good('ready'), limited: style.warn('limited'), 'not-ready': style.bad('not ready') }[state];
+  return `${word}: ${style.foreign(codeSyncDetail)}${codeSyncFix === undefined ? '' : `; try ${style.bold(codeSyncFix)}`}`;
+}

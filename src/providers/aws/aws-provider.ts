@@ -2,11 +2,13 @@
 // AWS, the built-in cloud or another emulator is decided by the standard environment variables and known to nobody here.
 // What status needs is imported at once, everything else when it is called: start-up is what people feel.
 import type { Clock } from '../../core/clock.ts';
-import type { Check, Provider, Store } from '../../core/ports.ts';
+import type { Provider, Store } from '../../core/ports.ts';
 import { createAwsApi } from './clients.ts';
 import type { Env } from './environment.ts';
 import { createLifecycle, requireInstanceId } from './lifecycle.ts';
-import { explainReadiness, pingAgent } from './readiness.ts';
+import { createPace } from './pace.ts';
+import type { Prepared } from './look-ups.ts';
+import { createExplainDelay, explainReadiness, pingAgent } from './readiness.ts';
 import { createSsmShell } from './ssm-shell.ts';
 
 export interface AwsProviderOptions {
@@ -33,8 +35,6 @@ export interface AwsExtras {
   /** The region in use, whoever named it. */
   region(): Promise<string>;
   store(bucket: string): Promise<Store>;
-  checkBucket(name: string, signal?: AbortSignal): Promise<Check>;
-  listBuckets(signal?: AbortSignal): Promise<string[]>;
   /** Let go of kept-alive connections. */
   close(): void;
 }
@@ -42,6 +42,12 @@ export interface AwsExtras {
 export function createAwsProvider(options: AwsProviderOptions): Provider & AwsExtras {
   const api = createAwsApi({ region: options.region, clock: options.clock, env: options.env });
   const lifecycle = createLifecycle(api, options.owner);
+  const pace = createPace();
+  const explainDelay = createExplainDelay(api);
+  /** Regions of buckets that `checks` found usable: a store of them need not ask again. */
+  const bucketRegions = new Map<string, string>();
+  let answers: Promise<Prepared> | undefined;
+  const prepared = (): Promise<Prepared> => (answers ??= import('./look-ups.ts').then(({ createPrepared }) => createPrepared(() => options.clock.now())));
   const defaults = {
     owner: options.owner,
     project: options.project,
@@ -54,7 +60,11 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
   };
   return {
     name: 'aws',
-    plan: async (request, signal) => (await import('./plan.ts')).planMachine(api, request, defaults, signal),
+    async plan(request, signal) {
+      const { completeWish, planMachine } = await import('./plan.ts');
+      const { tags: _tags, ...wish } = request;
+      return planMachine(api, request, defaults, (await prepared()).take(completeWish(wish, defaults)), signal);
+    },
     async create(plan, token, signal) {
       const { launch } = await import('./launch.ts');
       const machine = await launch(api, plan, token, signal);
@@ -62,7 +72,18 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
       return machine;
     },
     rehearse: async (plan, signal) => (await import('./launch.ts')).dryRun(api, plan, signal),
-    checks: async (wanted, signal) => (await import('./checks.ts')).runChecks(api, { ...wanted, region: options.region }, signal),
+    async checks(wanted, signal) {
+      const [{ runChecks }, { completeWish }] = await Promise.all([import('./checks.ts'), import('./plan.ts')]);
+      const wish = wanted.machine && completeWish(wanted.machine, defaults);
+      const kept = wish && (await prepared());
+      return runChecks(api, wanted, {
+        region: options.region,
+        wish,
+        prepared: (lookUps) => kept?.keep(wish as NonNullable<typeof wish>, lookUps),
+        bucketRegion: (bucket, region) => bucketRegions.set(bucket, region),
+      }, signal);
+    },
+    repair: async (remedy, signal) => (await import('./repair.ts')).repair(api, remedy, signal),
     findByToken: lifecycle.findByToken,
     find: lifecycle.find,
     list: lifecycle.list,
@@ -81,16 +102,15 @@ export function createAwsProvider(options: AwsProviderOptions): Provider & AwsEx
     async shell(machine) {
       requireInstanceId(machine.id);
       await api.preload('ssm');
-      return createSsmShell(api, machine, lifecycle.find);
+      return createSsmShell(api, machine, lifecycle.find, pace);
     },
     async readiness(machine, signal) {
       requireInstanceId(machine.id);
-      return explainReadiness(machine, await pingAgent(api, machine.id, signal));
+      const ping = await pingAgent(api, machine.id, signal);
+      return explainReadiness(machine, ping, await explainDelay(machine, ping, signal));
     },
     region: api.region,
-    store: async (bucket) => (await import('./s3-store.ts')).createS3Store(api, bucket),
-    checkBucket: async (name, signal) => (await import('./buckets.ts')).checkBucket(api, name, signal),
-    listBuckets: async (signal) => (await import('./buckets.ts')).listBuckets(api, signal),
+    store: async (bucket) => (await import('./s3-store.ts')).createS3Store(api, bucket, () => bucketRegions.get(bucket)),
     close: api.close,
   };
 }

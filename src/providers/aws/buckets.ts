@@ -1,7 +1,6 @@
-// Whether a bucket can be used, told apart by the status of HeadBucket, whose answer has no body: absent, somebody else's,
-// in another region. Source: S3 API Reference, HeadBucket.
+// Whether a bucket can be used, told apart by status and headers of HeadBucket, whose answer has no body: absent, somebody
+// else's, in another region. Source: S3 API Reference, HeadBucket, ListBuckets.
 import { RunctlError } from '../../core/errors.ts';
-import type { Check } from '../../core/ports.ts';
 import type { AwsApi } from './clients.ts';
 import { awsErrorData } from './errors.ts';
 
@@ -30,26 +29,33 @@ export async function probeBucket(api: AwsApi, name: string, signal?: AbortSigna
 /** The region of a bucket that is about to be used. Throws bucket-missing or bucket-forbidden. */
 export async function requireBucket(api: AwsApi, name: string, signal?: AbortSignal): Promise<string> {
   const found = await probeBucket(api, name, signal);
+  const home = await api.region();
   if (found.state === 'missing') {
-    throw new RunctlError('bucket-missing', `no bucket ${name}`, { cause: 'S3 answered HeadBucket with 404', hints: [createCommand(name, await api.region()), 'runctl config set aws.s3_bucket BUCKET'] });
+    throw new RunctlError('bucket-missing', `no bucket ${name}`, {
+      cause: 'S3 answered HeadBucket with 404',
+      hints: [`runctl doctor --fix --bucket ${name}`, `aws s3 mb s3://${name} --region ${home}`, 'runctl config set aws.s3_bucket BUCKET  # another bucket: `aws s3 ls` lists them'],
+      data: { bucket: name, fault: 'missing' },
+    });
   }
   if (found.state === 'forbidden') {
-    throw new RunctlError('bucket-forbidden', `bucket ${name} exists, but these credentials may not use it`, { cause: 'S3 answered HeadBucket with 403: it belongs to another account, or s3:ListBucket is not granted', hints: ['runctl aws policy', 'aws sts get-caller-identity', 'runctl config set aws.s3_bucket BUCKET'] });
+    throw new RunctlError('bucket-forbidden', `bucket ${name} exists, but these credentials may not use it`, {
+      cause: 'S3 answered HeadBucket with 403: it belongs to another account, or s3:ListBucket is not granted',
+      hints: [`runctl aws policy --bucket ${name}`, 'aws sts get-caller-identity', 'runctl config set aws.s3_bucket BUCKET  # another bucket: `aws s3 ls` lists them'],
+      data: { bucket: name, fault: 'forbidden' },
+    });
   }
-  return found.region ?? (await api.region());
+  return found.region ?? home;
 }
 
-export async function checkBucket(api: AwsApi, name: string, signal?: AbortSignal): Promise<Check> {
-  const home = await api.region();
-  const found = await probeBucket(api, name, signal);
-  if (found.state === 'missing') return { name: 'bucket', outcome: 'failed', detail: `no bucket ${name}`, fix: createCommand(name, home) };
-  if (found.state === 'forbidden') {
-    return { name: 'bucket', outcome: 'failed', detail: `bucket ${name} exists, but these credentials may not use it (another account's, or s3:ListBucket is missing)`, fix: 'runctl aws policy' };
-  }
-  if (found.region && found.region !== home) {
-    return { name: 'bucket', outcome: 'failed', detail: `bucket ${name} is in ${found.region}, the machines are in ${home}: every transfer would cross regions and be charged`, fix: `runctl config set aws.region ${found.region}` };
-  }
-  return { name: 'bucket', outcome: 'ok', detail: `bucket ${name}${found.region ? ` in ${found.region}` : ''}` };
+/** The same, for a bucket that shall lie where the machines are. Throws config-invalid for one that lies elsewhere. */
+export async function requireBucketAtHome(api: AwsApi, name: string, signal?: AbortSignal): Promise<string> {
+  const [region, home] = await Promise.all([requireBucket(api, name, signal), api.region()]);
+  if (region === home) return region;
+  throw new RunctlError('config-invalid', `bucket ${name} is in ${region}, the machines are in ${home}`, {
+    cause: 'every transfer would cross regions and be charged',
+    hints: [`runctl config set aws.region ${region}`, 'runctl config set aws.s3_bucket BUCKET  # one in the region of the machines'],
+    data: { bucket: name, fault: 'elsewhere', bucketRegion: region, region: home },
+  });
 }
 
 /** Names of the account's buckets, for suggestions; empty when the credentials may not list them. */
@@ -62,5 +68,3 @@ export async function listBuckets(api: AwsApi, signal?: AbortSignal): Promise<st
     throw error;
   }
 }
-
-const createCommand = (name: string, region: string): string => `aws s3 mb s3://${name} --region ${region}`;

@@ -1,70 +1,158 @@
-// What `doctor` and every costly command ask first: credentials, region, profile, bucket, each with the command that puts it right.
+// What `doctor` and every costly command ask first, as findings with names: who calls, where, with which bucket and profile,
+// and everything that the wished-for machine needs. Findings only; the questions are in the files named after what they ask.
 import { RunctlError } from '../../core/errors.ts';
-import type { Check } from '../../core/ports.ts';
-import { checkBucket, listBuckets } from './buckets.ts';
+import type { Check, Wanted } from '../../core/ports.ts';
+import { account, foldAccount } from './account.ts';
+import { requireBucketAtHome, listBuckets } from './buckets.ts';
 import type { AwsApi } from './clients.ts';
-import { regionFromEnvironment } from './environment.ts';
-import { checkProfile } from './profile.ts';
+import { architectureOf } from './image.ts';
+import { type LookUps, type Wish, lookUp } from './look-ups.ts';
+import { OWN_PROFILE } from './policies.ts';
+import { type ProfileState, checkProfile } from './profile.ts';
+import { describeQuota } from './quota.ts';
+import { bucketRemedy, profileRemedy } from './repair.ts';
 
-export interface CheckSubject {
+export interface CheckOptions {
+  /** Region from the configuration. */
   region?: string;
-  bucket?: string;
-  profile?: string;
+  wish?: Wish;
+  /** Called with the answers when a machine was wished for and nothing speaks against it. */
+  prepared?(lookUps: LookUps): void;
+  /** Called with the region of a bucket that can be used. */
+  bucketRegion?(bucket: string, region: string): void;
 }
 
-export async function runChecks(api: AwsApi, subject: CheckSubject, signal?: AbortSignal): Promise<Check[]> {
-  return Promise.all([
-    guarded('credentials', () => credentials(api, signal)),
-    guarded('region', () => region(api, subject.region, signal)),
-    guarded('bucket', () => bucket(api, subject.bucket, signal)),
-    guarded('profile', () => profile(api, subject.profile, signal)),
-  ]);
-}
-
-async function credentials(api: AwsApi, signal?: AbortSignal): Promise<Check> {
-  const identity = await api.sts('GetCallerIdentity', {}, { signal });
-  return { name: 'credentials', outcome: 'ok', detail: `account ${identity.Account}, ${identity.Arn}` };
-}
-
-/** A region is right when EC2 answers there; the default VPC decides whether a machine finds a place. */
-async function region(api: AwsApi, option: string | undefined, signal?: AbortSignal): Promise<Check> {
-  const name = await api.region();
-  const from = regionFromEnvironment(option, api.env)?.from ?? 'the AWS profile';
-  const answer = await api.ec2('DescribeVpcs', { Filters: [{ Name: 'is-default', Values: ['true'] }] }, { signal });
-  const vpc = answer.Vpcs?.[0]?.VpcId;
-  if (vpc) return { name: 'region', outcome: 'ok', detail: `${name} (from ${from}), default VPC ${vpc}` };
-  return { name: 'region', outcome: 'warning', detail: `${name} (from ${from}) has no default VPC: machines need --subnet-id`, fix: `aws ec2 create-default-vpc --region ${name}` };
-}
-
-async function profile(api: AwsApi, name: string | undefined, signal?: AbortSignal): Promise<Check> {
-  if (!name) {
-    return { name: 'profile', outcome: 'warning', detail: 'no instance profile configured: machines cannot be reached through SSM without one', fix: 'runctl config set aws.iam_instance_profile runctl-ssm-profile' };
+export async function runChecks(api: AwsApi, wanted: Wanted, options: CheckOptions, signal?: AbortSignal): Promise<Check[]> {
+  const advise = new Set(wanted.advise);
+  const who = account(api, signal);
+  const running: Promise<Check>[] = advise.has('account') ? [guarded('credentials', who.credentials), guarded('region', () => who.region(options.region))] : [];
+  if (options.wish) running.push(...(await machineChecks(api, options.wish, options.prepared, signal)));
+  const profile = options.wish?.profile ?? wanted.profile;
+  if (!options.wish?.profile && profile) running.push(guarded('profile', async () => describeProfile(profile, await checkProfile(api, profile, signal))));
+  if (!profile && advise.has('profile')) running.push(guarded('profile', () => adviseProfile(api, wanted.bucket, signal)));
+  const { bucket } = wanted;
+  if (bucket !== undefined) {
+    running.push(guarded('bucket', async () => {
+      const region = await requireBucketAtHome(api, bucket, signal);
+      options.bucketRegion?.(bucket, region);
+      return { name: 'bucket', outcome: 'ok', detail: `${bucket} in ${region}` };
+    }));
+  } else if (advise.has('bucket')) {
+    running.push(guarded('bucket', () => adviseBucket(api, advise.has('account') ? who.number : undefined, signal)));
   }
-  const outcome = await checkProfile(api, name, signal);
-  return outcome === 'ok'
-    ? { name: 'profile', outcome: 'ok', detail: `instance profile ${name} has a role that EC2 may take` }
-    : { name: 'profile', outcome: 'warning', detail: `instance profile ${name} could not be looked at: iam:GetInstanceProfile is not granted`, fix: 'runctl aws policy' };
+  const checks = await foldAccount(api, await Promise.all(running));
+  return Promise.all(checks.map((check) => withRemedy(check, api, wanted.bucket)));
 }
 
-async function bucket(api: AwsApi, name: string | undefined, signal?: AbortSignal): Promise<Check> {
-  if (name) return checkBucket(api, name, signal);
-  const names = await listBuckets(api, signal);
+async function machineChecks(api: AwsApi, wish: Wish, prepared: CheckOptions['prepared'], signal?: AbortSignal): Promise<Promise<Check>[]> {
+  let answers: LookUps;
+  try {
+    answers = await lookUp(api, wish, signal);
+  } catch (error) {
+    return [guarded('region', () => Promise.reject(error as Error))];
+  }
+  // The first in this list owns an error; whoever hangs on it only passes it on.
+  const sources: [string, Promise<unknown>][] = [
+    ['type', answers.type], ['subnet', answers.subnets], ['zone', answers.zones], ['subnet', answers.place], ['image', answers.image],
+    ['security-group', answers.group], ['key-pair', answers.key], ['profile', answers.profile], ['quota', answers.quota],
+  ];
+  const settled = await Promise.allSettled(sources.map(([, source]) => source));
+  const owners = new Map<unknown, string>();
+  for (const [n, one] of settled.entries()) if (one.status === 'rejected' && !owners.has(one.reason)) owners.set(one.reason, sources[n]![0]);
+  if (owners.size === 0) prepared?.(answers);
+  const check = (name: string, describe: () => Promise<Check>): Promise<Check> => guarded(name, describe, owners);
+  return [
+    check('type', async () => {
+      const info = await answers.type;
+      return { name: 'type', outcome: 'ok', detail: `${wish.type}: ${info.VCpuInfo?.DefaultVCpus ?? '?'} vCPUs, ${Math.round((info.MemoryInfo?.SizeInMiB ?? 0) / 102.4) / 10} GiB, ${architectureOf(info)}` };
+    }),
+    check('zone', async () => {
+      const zones = await answers.zones;
+      return zones.length > 0
+        ? { name: 'zone', outcome: 'ok', detail: `${wish.type} is offered in ${zones.join(', ')}` }
+        : { name: 'zone', outcome: 'warning', detail: `EC2 does not say in which zones ${wish.type} is offered` };
+    }),
+    check('subnet', async () => {
+      await answers.subnets;
+      const place = await answers.place;
+      const where = `${place.id} in ${place.zone}${place.freeAddresses === undefined ? '' : `, ${place.freeAddresses} free addresses`}`;
+      if (place.publicAddress) return { name: 'subnet', outcome: 'ok', detail: where };
+      return { name: 'subnet', outcome: 'warning', detail: `${where}; machines there get no public address: SSM reaches them only through a NAT gateway or VPC endpoints for ssm, ssmmessages and ec2messages`, fix: `aws ec2 describe-route-tables --filters Name=association.subnet-id,Values=${place.id} --query 'RouteTables[].Routes[]'` };
+    }),
+    check('image', async () => {
+      const image = await answers.image;
+      return { name: 'image', outcome: 'ok', detail: `${image.id} ${image.name}${image.architecture ? `, ${image.architecture}` : ''}` };
+    }),
+    check('security-group', async () => ({ name: 'security-group', outcome: 'ok', detail: (await answers.group) ?? 'runctl\'s own is made with the first machine' })),
+    ...(wish.keyName ? [check('key-pair', async () => answers.key.then(() => ({ name: 'key-pair', outcome: 'ok' as const, detail: wish.keyName as string })))] : []),
+    ...(wish.profile ? [check('profile', async () => describeProfile(wish.profile as string, (await answers.profile) as ProfileState))] : []),
+    check('quota', async () => {
+      const [info, quota] = await Promise.all([answers.type, answers.quota]);
+      return { name: 'quota', outcome: quota.limit === undefined ? 'warning' : 'ok', detail: describeQuota(info.VCpuInfo?.DefaultVCpus, quota) };
+    }),
+  ];
+}
+
+function describeProfile(name: string, state: ProfileState): Check {
+  return state.outcome === 'ok'
+    ? { name: 'profile', outcome: 'ok', detail: `${name}: role ${state.role ?? ''}, which EC2 may take and which lets the SSM agent connect` }
+    : { name: 'profile', outcome: 'warning', detail: state.why ?? `${name} could not be checked`, fix: 'runctl aws policy' };
+}
+
+/** Nobody named a profile: is there the one that every guide names? */
+async function adviseProfile(api: AwsApi, bucket: string | undefined, signal?: AbortSignal): Promise<Check> {
+  const setting = { name: 'aws.iam_instance_profile', value: OWN_PROFILE };
+  const fix = `runctl config set ${setting.name} ${setting.value}`;
+  const none = 'none configured: without one SSM cannot reach new machines';
+  try {
+    const state = await checkProfile(api, OWN_PROFILE, signal);
+    const works = state.outcome === 'ok' ? 'works' : 'exists';
+    return { name: 'profile', outcome: 'warning', detail: `${none}; ${OWN_PROFILE} ${works}, and workflow train takes it`, fix, remedy: { id: 'profile-setting', question: `Use the instance profile ${OWN_PROFILE} from now on?`, detail: { action: 'set', setting } } };
+  } catch (error) {
+    if (!(error instanceof RunctlError) || error.code !== 'profile-missing') throw error;
+    return { name: 'profile', outcome: 'warning', detail: `${none}; ${error.message}`, fix: 'runctl doctor --fix', remedy: profileRemedy(OWN_PROFILE, error.data, bucket, setting) };
+  }
+}
+
+const SHOWN_BUCKETS = 5;
+
+async function adviseBucket(api: AwsApi, accountNumber: (() => Promise<string>) | undefined, signal?: AbortSignal): Promise<Check> {
+  const [names, region, number] = await Promise.all([listBuckets(api, signal), api.region(), accountNumber?.()]);
   const first = names[0];
+  const more = names.length > SHOWN_BUCKETS ? ` and ${names.length - SHOWN_BUCKETS} more` : '';
   return {
     name: 'bucket',
     outcome: 'warning',
-    detail: `no bucket configured: only small projects can be sent through SSM alone${names.length > 0 ? `; this account has ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}` : ''}`,
-    fix: first ? `runctl config set aws.s3_bucket ${first}` : `aws s3 mb s3://BUCKET --region ${await api.region()} && runctl config set aws.s3_bucket BUCKET`,
+    detail: `none configured: only small projects can be sent, through SSM itself${names.length > 0 ? `; this account has ${names.slice(0, SHOWN_BUCKETS).join(', ')}${more}` : ''}`,
+    fix: first ? `runctl config set aws.s3_bucket ${first}` : 'runctl doctor --fix',
+    suggestions: names,
+    ...(number ? { remedy: bucketRemedy(`runctl-${number}-${region}`, region, names) } : {}),
   };
 }
 
+/** What can be repaired of a failure says so. */
+async function withRemedy(check: Check, api: AwsApi, bucket: string | undefined): Promise<Check> {
+  const data = check.outcome === 'failed' ? check.error?.data : undefined;
+  if (check.name === 'profile' && typeof data?.profile === 'string' && data.fault !== 'trust') return { ...check, remedy: profileRemedy(data.profile, data, bucket) };
+  if (check.name === 'bucket' && data?.fault === 'missing') return { ...check, remedy: bucketRemedy(String(data.bucket), await api.region(), []) };
+  return check;
+}
+
 /** A check that fails is a finding, not an exception. */
-async function guarded(name: string, work: () => Promise<Check>): Promise<Check> {
+async function guarded(name: string, work: () => Promise<Check>, owners?: Map<unknown, string>): Promise<Check> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof RunctlError)) throw error;
-    const fix = error.code === 'profile-missing' && error.hints.length > 1 ? error.hints.filter((hint) => !hint.includes('list-instance-profiles')).join(' && ') : error.hints[0];
-    return { name, outcome: 'failed', detail: error.reason ? `${error.message}: ${error.reason}` : error.message, ...(fix ? { fix } : {}), error: { code: error.code, message: error.message, cause: error.reason, hints: error.hints } };
+    if (!(error instanceof RunctlError) || error.code === 'interrupted') throw error;
+    const owner = owners?.get(error);
+    if (owner !== undefined && owner !== name) return { name, outcome: 'skipped', detail: `not looked at: ${owner} comes first` };
+    const [fix] = error.hints;
+    return {
+      name,
+      outcome: 'failed',
+      detail: error.reason ? `${error.message}: ${error.reason}` : error.message,
+      ...(fix ? { fix } : {}),
+      error: { code: error.code, message: error.message, cause: error.reason, hints: error.hints, ...(error.data ? { data: error.data } : {}) },
+    };
   }
 }

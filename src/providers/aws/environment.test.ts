@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { anyCredentialSource, endpointFromEnvironment, keysFromEnvironment, regionFromEnvironment, wantsInstanceMetadata } from './environment.ts';
 
-test('region: configuration, AWS_REGION, AWS_DEFAULT_REGION, then the profile', () => {
+test('D17 region: configuration, AWS_REGION, AWS_DEFAULT_REGION, then the profile', () => {
   const env = { AWS_REGION: 'eu-west-1', AWS_DEFAULT_REGION: 'eu-west-2' };
   expect(regionFromEnvironment('us-west-2', env)).toEqual({ region: 'us-west-2', from: 'configuration' });
   expect(regionFromEnvironment(undefined, env)).toEqual({ region: 'eu-west-1', from: 'AWS_REGION' });

@@ -34,6 +34,20 @@ export function endpointFromEnvironment(service: ServiceName, env: Env): string 
   return env[`AWS_ENDPOINT_URL_${ENDPOINT_SUFFIX[service]}`] || env.AWS_ENDPOINT_URL || undefined;
 }
 
+/** Throws config-invalid for an endpoint that is no web address; the SDK would connect to nowhere. */
+export function requireUrl(endpoint: string | undefined): string | undefined {
+  if (endpoint === undefined || (/^https?:\/\/[^/]/.test(endpoint) && URL.canParse(endpoint))) return endpoint;
+  throw new RunctlError('config-invalid', `AWS_ENDPOINT_URL is not a web address: ${endpoint}`, {
+    cause: 'it begins with http:// or https:// and a host',
+    hints: [`export AWS_ENDPOINT_URL=http://${endpoint.replace(/^\w*:?\/+/, '')}`, 'unset AWS_ENDPOINT_URL   # to use AWS'],
+  });
+}
+
+/** A proxy variable that is set: the AWS SDK for JavaScript does not read them, which people do not expect. */
+export function proxyVariable(env: Env): string | undefined {
+  return ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].find((name) => env[name]);
+}
+
 export interface StaticCredentials {
   accessKeyId: string;
   secretAccessKey: string;
@@ -77,8 +91,8 @@ export function credentialsMissing(cause: string): RunctlError {
     hints: [
       'aws configure',
       'export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…',
-      'add --sim to the command to use the built-in cloud: no account, no cost',
-      'on an EC2 instance that has a role: export AWS_EC2_METADATA_DISABLED=false',
+      'runctl doctor --sim   # every command takes --sim: the built-in cloud, no account, no cost',
+      'export AWS_EC2_METADATA_DISABLED=false   # on an EC2 instance that has a role',
     ],
   });
 }

@@ -63,7 +63,7 @@ async function defaultImage(api: AwsApi, type: InstanceTypeInfo, architecture: '
 async function parameterValue(api: AwsApi, name: string, signal?: AbortSignal): Promise<string> {
   const answer = await api.ssm('GetParameter', { Name: name }, { signal, subject: name });
   const value = answer.Parameter?.Value;
-  if (!value) throw new RunctlError('cloud-refused', `the public parameter ${name} has no value`, { cause: 'SSM answered without one' });
+  if (!value) throw new RunctlError('cloud-refused', `the public parameter ${name} has no value`, { cause: 'SSM answered without one', hints: [`aws ssm get-parameter --name ${name}`, 'runctl aws create TYPE --ami-id AMI'] });
   return value;
 }
 

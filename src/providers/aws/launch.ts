@@ -17,7 +17,7 @@ export async function launch(api: AwsApi, plan: MachinePlan, token: string, sign
   const detail = plan.detail as AwsPlanDetail;
   const group = plan.securityGroup ?? (await ensureOwnGroup(api, detail.vpcId, plan.tags[TAG.owner] ?? '', signal));
   const input = runInstancesInput(plan, detail, group, token);
-  const startedAt = api.clock.now();
+  const startedAt = api.clock.monotonic();
   for (let attempt = 1, pauseMs = 500; ; attempt += 1, pauseMs = Math.min(pauseMs * 2, 10_000)) {
     try {
       const answer = await api.ec2('RunInstances', input, { signal, once: true, subject: plan.type });
@@ -26,7 +26,7 @@ export async function launch(api: AwsApi, plan: MachinePlan, token: string, sign
       throw new RunctlError('cloud-refused', `EC2 accepted the launch of a ${plan.type} and named no machine`, { cause: 'RunInstances answered without an instance', hints: [`aws ec2 describe-instances --filters Name=client-token,Values=${token}`] });
     } catch (error) {
       if (profileNotKnownYet(error) || (!plan.securityGroup && isAwsCode(error, 'InvalidGroup.NotFound'))) {
-        if (api.clock.now() - startedAt >= KNOWN_EVERYWHERE_AFTER_MS) throw error;
+        if (api.clock.monotonic() - startedAt >= KNOWN_EVERYWHERE_AFTER_MS) throw error;
         await api.clock.sleep(Math.max(pauseMs, 2_000), signal);
       } else if (attempt < ATTEMPTS && (surelyNotDone(error) || perhapsDone(error))) {
         await api.clock.sleep(pauseMs, signal);

@@ -38,13 +38,13 @@ export function createLifecycle(api: AwsApi, owner: string | undefined): Lifecyc
         if (!isAwsCode(error, 'InvalidInstanceID.NotFound')) throw error;
       }
       const createdAt = madeAt.get(id);
-      if (createdAt === undefined || api.clock.now() - createdAt > CONSISTENT_AFTER_MS) return undefined;
+      if (createdAt === undefined || api.clock.monotonic() - createdAt > CONSISTENT_AFTER_MS) return undefined;
       await api.clock.sleep(pauseMs, signal);
     }
   }
 
   return {
-    made: (id) => madeAt.set(id, api.clock.now()),
+    made: (id) => madeAt.set(id, api.clock.monotonic()),
     find,
     async findByToken(token, signal) {
       const answer = await api.ec2('DescribeInstances', { Filters: [{ Name: 'client-token', Values: [token] }] }, { signal });
@@ -83,7 +83,7 @@ export function createLifecycle(api: AwsApi, owner: string | undefined): Lifecyc
       const changes = 'StartingInstances' in answer ? answer.StartingInstances : 'StoppingInstances' in answer ? answer.StoppingInstances : 'TerminatingInstances' in answer ? answer.TerminatingInstances : [];
       const change = changes?.find((one) => one.InstanceId === id) ?? changes?.[0];
       const machine = await find(id, signal);
-      if (!machine) throw new RunctlError('not-found', `no machine ${id} in ${await api.region()}`, { cause: `EC2 took ${operation} and then denied the machine` });
+      if (!machine) throw new RunctlError('not-found', `no machine ${id} in ${await api.region()}`, { cause: `EC2 took ${operation} and then denied the machine`, hints: [`runctl aws status ${id}`, 'runctl runs list'] });
       return change?.CurrentState ? { ...machine, state: machineState(change.CurrentState) } : machine;
     },
   };

@@ -1,6 +1,7 @@
 // EC2's Instance as runctl's Machine. Pure. Not here: asking EC2 (lifecycle.ts).
 import type { Instance, InstanceStateName } from '@aws-sdk/client-ec2';
 import type { Machine, MachineState } from '../../core/machine.ts';
+import { readableReason } from './state-reason.ts';
 
 /** Tags that every machine of runctl carries; `list` goes by the owner. */
 export const TAG = { owner: 'runctl:owner', project: 'runctl:project', run: 'runctl:run', created: 'runctl:created' } as const;
@@ -14,7 +15,7 @@ export function machineState(state: { Code?: number; Name?: InstanceStateName } 
 
 export function toMachine(instance: Instance, region: string): Machine {
   const state = machineState(instance.State);
-  const reason = state === 'running' || state === 'pending' ? undefined : instance.StateReason?.Message || instance.StateTransitionReason || undefined;
+  const reason = state === 'running' || state === 'pending' ? undefined : readableReason(instance.StateReason?.Code, instance.StateReason?.Message) ?? (instance.StateTransitionReason || undefined);
   const profile = instance.IamInstanceProfile?.Arn?.split('/').at(-1);
   return {
     id: instance.InstanceId ?? '',

@@ -14,6 +14,7 @@ export interface ChosenSubnet {
   vpcId: string;
   /** Whether machines there get a public address. */
   publicAddress: boolean;
+  freeAddresses?: number;
 }
 
 /** The zones of the region in which the type can be had; empty when nobody could tell. */
@@ -33,29 +34,42 @@ export async function candidateSubnets(api: AwsApi, wanted: string | undefined, 
   return answer.Subnets ?? [];
 }
 
+/** Throws `capacity` when the type is not offered where it is wanted, naming the zones in which it is. */
+export function requireOffered(subnets: Subnet[], zones: string[], request: { type: string; zone?: string; subnet?: string; region: string }): void {
+  if (zones.length === 0) return;
+  const wanted = request.zone ? [request.zone] : request.subnet ? subnets.flatMap((one) => one.AvailabilityZone ?? []) : [];
+  if (wanted.length === 0 || wanted.some((zone) => zones.includes(zone))) return;
+  const where = request.zone ?? `${wanted.join(', ')}, where ${request.subnet} lies`;
+  throw new RunctlError('capacity', `${request.type} is not offered in ${where}`, {
+    cause: `the type is offered in ${zones.join(', ')} only`,
+    hints: [`runctl aws create ${request.type} --zone ${zones[0]}`, `aws ec2 describe-instance-type-offerings --location-type availability-zone --filters Name=instance-type,Values=${request.type} --region ${request.region}`],
+    data: { zones },
+  });
+}
+
 export function chooseSubnet(subnets: Subnet[], zones: string[], request: { type: string; zone?: string; subnet?: string; region: string }): ChosenSubnet {
+  const list = `aws ec2 describe-subnets --region ${request.region} --query 'Subnets[].[SubnetId,VpcId,AvailabilityZone,AvailableIpAddressCount]' --output text`;
   if (subnets.length === 0) {
     throw new RunctlError('usage', request.subnet ? `no subnet ${request.subnet} in ${request.region}` : `no default subnet in ${request.region}`, {
       cause: request.subnet ? 'EC2 knows no such subnet there' : 'the region has no default VPC, and no subnet was named',
-      hints: [`aws ec2 create-default-vpc --region ${request.region}`, `aws ec2 describe-subnets --region ${request.region} --query 'Subnets[].[SubnetId,VpcId,AvailabilityZone]' --output text`],
+      hints: [...(request.subnet ? [] : [`aws ec2 create-default-vpc --region ${request.region}`]), list],
     });
   }
   const inZone = request.zone ? subnets.filter((one) => one.AvailabilityZone === request.zone) : subnets;
+  if (inZone.length === 0 && request.subnet) {
+    const zone = subnets[0]?.AvailabilityZone;
+    throw new RunctlError('usage', `subnet ${request.subnet} lies in ${zone}, not in ${request.zone}`, { cause: 'a subnet belongs to one zone', hints: [`runctl aws create ${request.type} --subnet-id ${request.subnet} --zone ${zone}`, list] });
+  }
   const offered = zones.length === 0 ? inZone : inZone.filter((one) => zones.includes(one.AvailabilityZone ?? ''));
   const usable = offered.filter((one) => (one.AvailableIpAddressCount ?? 1) > 0).sort((a, b) => (a.AvailabilityZone ?? '').localeCompare(b.AvailabilityZone ?? ''));
   const subnet = usable[0];
   if (!subnet?.SubnetId || !subnet.VpcId) {
     throw new RunctlError('capacity', `${request.type} cannot be placed ${request.zone ? `in ${request.zone}` : request.subnet ? `in ${request.subnet}` : `in ${request.region}`}`, {
-      cause:
-        offered.length > 0
-          ? 'the subnets there have no free address'
-          : zones.length > 0
-            ? `the type is offered in ${zones.join(', ')} only`
-            : `there is no subnet in ${request.zone ?? request.region}`,
-      hints: [`aws ec2 describe-instance-type-offerings --location-type availability-zone --filters Name=instance-type,Values=${request.type} --region ${request.region}`],
+      cause: offered.length > 0 ? 'the subnets there have no free address' : inZone.length > 0 ? `the type is offered in ${zones.join(', ')} only` : `there is no subnet in ${request.zone ?? request.region}`,
+      hints: [list],
     });
   }
-  return { id: subnet.SubnetId, zone: subnet.AvailabilityZone ?? '', vpcId: subnet.VpcId, publicAddress: subnet.MapPublicIpOnLaunch === true };
+  return { id: subnet.SubnetId, zone: subnet.AvailabilityZone ?? '', vpcId: subnet.VpcId, publicAddress: subnet.MapPublicIpOnLaunch === true, freeAddresses: subnet.AvailableIpAddressCount };
 }
 
 /** The id of the group to use; undefined when runctl's own group must still be made. A group may be given by id or by name. */

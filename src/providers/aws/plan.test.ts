@@ -13,7 +13,7 @@ async function well(options: Parameters<typeof awsDouble>[0] = {}): Promise<AwsD
   return double;
 }
 
-test('R013 a plan settles image, root device, zone, subnet, profile, key, price and tags without creating anything', async () => {
+test('D19 R013 a plan settles image, root device, zone, subnet, profile, key, price and tags without creating anything', async () => {
   const { provider, wire } = await well();
   const plan = await provider.plan({ type: 't3.micro', profile: 'p', keyName: 'laptop', tags: { 'runctl:run': 'run-1' } });
   expect(plan).toMatchObject({
@@ -61,7 +61,7 @@ test.each([
   wire.on('GetInstanceProfile', answer);
   const error = await provider.plan({ type: 't3.micro', profile: 'p', tags: {} }).catch((caught: unknown) => caught);
   expect(error).toMatchObject({ code: 'profile-missing', message: expect.stringMatching(message) as string, exitCode: 3 });
-  expect((error as { hints: string[] }).hints[0]).toMatch(/^aws iam /);
+  expect((error as { hints: string[] }).hints.find((hint) => hint.startsWith('aws iam '))).toBeDefined();
   expect(wire.of('RunInstances')).toEqual([]);
 });
 
@@ -71,7 +71,7 @@ test('a profile that the credentials may not look at does not stop the plan', as
   expect((await provider.plan({ type: 't3.micro', profile: 'p', tags: {} })).detail).toMatchObject({ profileCheck: 'unknown' });
 });
 
-test.each(['web', 'sg-0web'])('a security group may be given as %s: by name or by id', async (given) => {
+test.each(['web', 'sg-0web'])('D20 a security group may be given as %s: by name or by id', async (given) => {
   const { provider, wire } = await well();
   wire.on('DescribeSecurityGroups', groupsReply(groupXml('sg-0web', 'web')));
   expect((await provider.plan({ type: 't3.micro', securityGroup: given, tags: {} })).securityGroup).toBe('sg-0web');
@@ -152,7 +152,7 @@ test('a key pair that does not exist is a usage error', async () => {
   await expect(provider.plan({ type: 't3.micro', keyName: 'x', tags: {} })).rejects.toMatchObject({ code: 'usage', message: 'no key pair x in us-east-1' });
 });
 
-test('without the Price List API the dated table serves, and what it lacks is unknown, not guessed', async () => {
+test('D46 without the Price List API the dated table serves, and what it lacks is unknown, not guessed', async () => {
   const { provider, wire } = await well();
   wire.on('GetProducts', jsonError('AccessDeniedException', 'no'));
   expect((await provider.plan({ type: 't3.micro', tags: {} })).price).toMatchObject({ computeMicroUsd: 10_400, source: 'built-in table 2026-08-17' });

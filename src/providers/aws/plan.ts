@@ -1,17 +1,12 @@
-// Every choice about a new machine, made and checked before anything exists. Questions that do not depend on one another go out
-// together; when several fail, the first in the list below is reported, so that the same mistake always reads the same.
-import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
+// Every choice about a new machine, made and checked before anything exists, from the answers of look-ups.ts. When several
+// questions fail, the first in the list below is reported, so that the same mistake always reads the same.
 import { RunctlError } from '../../core/errors.ts';
 import type { MachinePlan, MachineRequest } from '../../core/machine.ts';
-import { nearest } from '../../core/nearest.ts';
 import type { AwsApi } from './clients.ts';
-import { isAwsCode } from './errors.ts';
-import { architectureOf, chooseImage, hasNvidiaGpu } from './image.ts';
+import { architectureOf, hasNvidiaGpu } from './image.ts';
+import { type LookUps, type Wish, lookUp } from './look-ups.ts';
 import { TAG } from './machines.ts';
-import { candidateSubnets, chooseSubnet, findGroup, zonesOffering } from './network.ts';
-import { hourlyPrice, unitPrices } from './prices.ts';
-import { checkProfile } from './profile.ts';
-import { readQuota, requireQuota } from './quota.ts';
+import { hourlyPrice } from './prices.ts';
 
 /** What a request may leave out and the configuration may say. */
 export interface PlanDefaults {
@@ -41,36 +36,33 @@ export interface AwsPlanDetail {
 const ROOT_GB = 30;
 const GPU_ROOT_GB = 100;
 
-export async function planMachine(api: AwsApi, request: MachineRequest, defaults: PlanDefaults, signal?: AbortSignal): Promise<MachinePlan> {
+/** The request with what the settings say in the places that it leaves open. */
+export function completeWish(wish: Wish, defaults: PlanDefaults): Wish {
+  return {
+    ...wish,
+    image: wish.image ?? defaults.ami,
+    profile: wish.profile ?? defaults.profile,
+    keyName: wish.keyName ?? defaults.keyName,
+    securityGroup: wish.securityGroup ?? defaults.securityGroup,
+    subnet: wish.subnet ?? defaults.subnet,
+    rootVolumeGb: wish.rootVolumeGb ?? defaults.rootVolumeGb,
+  };
+}
+
+/** `taken`: answers that `checks` already has. */
+export async function planMachine(api: AwsApi, request: MachineRequest, defaults: PlanDefaults, taken: LookUps | undefined, signal?: AbortSignal): Promise<MachinePlan> {
   const region = await api.region();
-  const profile = request.profile ?? defaults.profile;
-  const keyName = request.keyName ?? defaults.keyName;
-  const wantedGroup = request.securityGroup ?? defaults.securityGroup;
-  const type = describeType(api, request.type, region, signal);
-  const subnets = candidateSubnets(api, request.subnet ?? defaults.subnet, signal);
-  const zones = zonesOffering(api, request.type, signal);
-  const subnet = inOrder([type, subnets, zones]).then(([, found, offered]) =>
-    chooseSubnet(found, offered, { type: request.type, zone: request.zone, subnet: request.subnet ?? defaults.subnet, region }),
-  );
-  const [typeInfo, profileCheck, , image, place, securityGroup, unit, quota] = await inOrder([
-    type,
-    profile ? checkProfile(api, profile, signal) : Promise.resolve('none' as const),
-    keyName ? checkKey(api, keyName, region, signal) : Promise.resolve(),
-    type.then((info) => chooseImage(api, request.image ?? defaults.ami, info, signal)),
-    subnet,
-    subnet.then((chosen) => findGroup(api, wantedGroup, chosen.vpcId, signal)),
-    unitPrices(api, request.type, 'on-demand', region, signal),
-    readQuota(api, request.type, signal),
-  ]);
+  const { profile, keyName, rootVolumeGb: rootWanted, ...wish } = completeWish(request, defaults);
+  const answers = taken ?? (await lookUp(api, { ...wish, profile, keyName }, signal));
+  const [typeInfo, profileState, , image, , place, securityGroup, unit] = await inOrder([answers.type, answers.profile, answers.key, answers.image, answers.zones, answers.place, answers.group, answers.unit, answers.quota]);
   const vcpus = typeInfo.VCpuInfo?.DefaultVCpus;
-  requireQuota(request.type, vcpus, quota, region);
-  const rootVolumeGb = rootSize(request.rootVolumeGb ?? defaults.rootVolumeGb, image.minimumGb, hasNvidiaGpu(typeInfo), image.id);
+  const rootVolumeGb = rootSize(rootWanted, image.minimumGb, hasNvidiaGpu(typeInfo), image.id);
   const detail: AwsPlanDetail = {
     vpcId: place.vpcId,
     ...(vcpus === undefined ? {} : { vcpus }),
     ...(typeInfo.MemoryInfo?.SizeInMiB === undefined ? {} : { memoryMb: typeInfo.MemoryInfo.SizeInMiB }),
     gpus: (typeInfo.GpuInfo?.Gpus ?? []).map((gpu) => `${gpu.Count ?? 1} x ${gpu.Name ?? 'GPU'}`),
-    profileCheck,
+    profileCheck: profileState?.outcome ?? 'none',
     publicAddress: place.publicAddress,
     // An agent inside may shut the machine down; only who planned for it loses the disk by that.
     shutdownBehavior: 'stop',
@@ -102,38 +94,6 @@ function completeTags(tags: Record<string, string>, defaults: PlanDefaults, nowM
     [TAG.created]: new Date(nowMs).toISOString(),
     ...tags,
   };
-}
-
-async function describeType(api: AwsApi, type: string, region: string, signal?: AbortSignal): Promise<InstanceTypeInfo> {
-  try {
-    const answer = await api.ec2('DescribeInstanceTypes', { InstanceTypes: [type as never] }, { signal, subject: type });
-    const info = answer.InstanceTypes?.[0];
-    if (info) return info;
-  } catch (error) {
-    if (!isAwsCode(error, 'InvalidInstanceType', 'InvalidParameterValue')) throw error;
-  }
-  const near = nearest(type, await offeredTypes(api, signal));
-  throw new RunctlError('usage', `no instance type ${type} in ${region}`, {
-    cause: near ? `did you mean ${near}?` : 'EC2 does not offer it there',
-    hints: [...(near ? [`runctl aws create ${near}`] : []), `aws ec2 describe-instance-types --region ${region} --query 'InstanceTypes[].InstanceType' --output text`],
-    ...(near ? { data: { near } } : {}),
-  });
-}
-
-async function offeredTypes(api: AwsApi, signal?: AbortSignal): Promise<string[]> {
-  const known: string[] = [];
-  let token: string | undefined;
-  do {
-    const page = await api.ec2('DescribeInstanceTypeOfferings', { LocationType: 'region', MaxResults: 1000, ...(token ? { NextToken: token } : {}) }, { signal });
-    known.push(...(page.InstanceTypeOfferings ?? []).flatMap((one) => (one.InstanceType ? [one.InstanceType as string] : [])));
-    token = page.NextToken || undefined;
-  } while (token);
-  return known;
-}
-
-async function checkKey(api: AwsApi, keyName: string, region: string, signal?: AbortSignal): Promise<void> {
-  const answer = await api.ec2('DescribeKeyPairs', { KeyNames: [keyName] }, { signal, subject: keyName });
-  if (!answer.KeyPairs?.some((pair) => pair.KeyName === keyName)) throw new RunctlError('usage', `no key pair ${keyName} in ${region}`, { cause: 'EC2 knows no key pair of that name there', hints: [`aws ec2 describe-key-pairs --region ${region} --query 'KeyPairs[].KeyName' --output text`] });
 }
 
 function rootSize(wanted: number | undefined, minimumGb: number, gpu: boolean, image: string): number {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { callerPolicy, machinePolicy, trustPolicy } from './policies.ts';
+import { callerPolicy, machineBucketPolicy, machinePolicy, setupPolicy, trustPolicy } from './policies.ts';
 
 /** S3's actions are not named like its operations. */
-const S3_ACTIONS: Record<string, string> = { HeadBucket: 's3:ListBucket', ListBuckets: 's3:ListAllMyBuckets' };
+const S3_ACTIONS: Record<string, string> = { HeadBucket: 's3:ListBucket', ListBuckets: 's3:ListAllMyBuckets', PutPublicAccessBlock: 's3:PutBucketPublicAccessBlock', PutBucketEncryption: 's3:PutEncryptionConfiguration' };
 
 const SERVICES = [
   ['ec2', () => import('./sdk/ec2.ts')],
@@ -17,17 +17,20 @@ const SERVICES = [
 describe('R271 the policies that aws policy prints', () => {
   const policy = callerPolicy({ bucket: 'team-bucket', role: 'runctl-ssm-role' });
   const allowed = new Set(policy.Statement.flatMap((statement) => statement.Action));
+  const setup = setupPolicy({ bucket: 'team-bucket', role: 'runctl-ssm-role', profile: 'runctl-ssm-profile' });
+  const setupOnly = new Set(setup.Statement.flatMap((statement) => statement.Action).filter((action) => action !== 'iam:PassRole'));
 
-  test.each(SERVICES)('R271 the caller is allowed every operation of %s that runctl calls', async (service, load) => {
+  test.each(SERVICES)('R271 the caller is allowed every operation of %s that runctl calls, doctor --fix apart', async (service, load) => {
     const { operations } = await load();
     const needed = Object.keys(operations).map((name) => S3_ACTIONS[name] ?? `${service}:${name}`);
-    expect(needed.filter((action) => !allowed.has(action))).toEqual([]);
+    expect(needed.filter((action) => !allowed.has(action) && !setupOnly.has(action))).toEqual([]);
+    expect(needed.filter((action) => allowed.has(action) && setupOnly.has(action))).toEqual([]);
   });
 
   test('R271 nothing is allowed that runctl never calls, but for tags, the role and what presigned URLs do', async () => {
     const called = new Set<string>(['ec2:CreateTags', 'iam:PassRole', 's3:GetBucketLocation', 's3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject']);
     for (const [service, load] of SERVICES) for (const name of Object.keys((await load()).operations)) called.add(S3_ACTIONS[name] ?? `${service}:${name}`);
-    expect([...allowed].filter((action) => !called.has(action))).toEqual([]);
+    expect([...allowed, ...setupOnly].filter((action) => !called.has(action))).toEqual([]);
   });
 
   test('R271 machines are changed only with our tag, created only with it, and no action is a wildcard', () => {
@@ -37,7 +40,7 @@ describe('R271 the policies that aws policy prints', () => {
     }
     const create = policy.Statement.find((statement) => statement.Action.includes('ec2:RunInstances') && JSON.stringify(statement.Resource).includes('instance/*'));
     expect(JSON.stringify(create!.Condition)).toContain('aws:RequestTag/runctl:run');
-    expect([...policy.Statement, ...machinePolicy().Statement].flatMap((statement) => statement.Action).filter((action) => action.includes('*'))).toEqual([]);
+    expect([...policy.Statement, ...setup.Statement, ...machinePolicy().Statement, ...machineBucketPolicy('b').Statement].flatMap((statement) => statement.Action).filter((action) => action.includes('*'))).toEqual([]);
   });
 
   test('R271 only EC2 may take the machine\'s role, and the role can read no parameter, bucket or instance', () => {
@@ -47,5 +50,11 @@ describe('R271 the policies that aws policy prints', () => {
 
   test('without a bucket there is no S3 object right', () => {
     expect(JSON.stringify(callerPolicy({ role: 'r' }))).not.toContain('s3:PutObject');
+  });
+
+  test('R271 doctor --fix may change our own role, profile and bucket only, and attach one policy', () => {
+    const resources = setup.Statement.flatMap((statement) => statement.Resource);
+    expect(new Set(resources)).toEqual(new Set(['arn:aws:s3:::team-bucket', 'arn:aws:iam::*:role/runctl-ssm-role', 'arn:aws:iam::*:instance-profile/runctl-ssm-profile']));
+    expect(setup.Statement.find((statement) => statement.Action.includes('iam:AttachRolePolicy'))!.Condition).toEqual({ ArnEquals: { 'iam:PolicyARN': 'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore' } });
   });
 });

@@ -8,6 +8,14 @@ export interface PolicyDocument {
   Statement: { Sid: string; Effect: 'Allow'; Action: string[]; Resource: string | string[]; Condition?: Record<string, Record<string, string | string[]>> }[];
 }
 
+/** What every guide and `doctor --fix` call them. */
+export const OWN_PROFILE = 'runctl-ssm-profile';
+export const OWN_ROLE = 'runctl-ssm-role';
+/** AWS's own policy for machines that SSM manages. */
+export const SSM_CORE_POLICY = 'arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore';
+/** Inline policy of the role, for the bucket. */
+export const BUCKET_POLICY_NAME = 'runctl-bucket';
+
 /** Tag that every machine of ours carries from its first moment; what may be done to machines hangs on it. */
 const OWNED = { Null: { 'aws:ResourceTag/runctl:run': 'false' } };
 
@@ -54,12 +62,40 @@ export function callerPolicy(options: { bucket?: string; role: string }): Policy
       { Sid: 'RunShellScripts', Effect: 'Allow', Action: ['ssm:SendCommand'], Resource: 'arn:aws:ssm:*::document/AWS-RunShellScript' },
       { Sid: 'GiveMachinesTheirRole', Effect: 'Allow', Action: ['iam:PassRole'], Resource: `arn:aws:iam::*:role/${options.role}`, Condition: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } } },
       { Sid: 'LookAtTheProfile', Effect: 'Allow', Action: ['iam:GetInstanceProfile'], Resource: 'arn:aws:iam::*:instance-profile/*' },
+      { Sid: 'LookAtItsRole', Effect: 'Allow', Action: ['iam:ListAttachedRolePolicies', 'iam:ListRolePolicies', 'iam:GetRolePolicy'], Resource: 'arn:aws:iam::*:role/*' },
       ...(options.bucket === undefined
         ? []
         : [
             { Sid: 'Bucket', Effect: 'Allow' as const, Action: ['s3:ListBucket', 's3:GetBucketLocation'], Resource: `arn:aws:s3:::${options.bucket}` },
             { Sid: 'Objects', Effect: 'Allow' as const, Action: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'], Resource: `arn:aws:s3:::${options.bucket}/runctl/*` },
           ]),
+    ],
+  };
+}
+
+/** What `doctor --fix` needs beyond the caller's policy, once: a bucket, a role and a profile of ours. For whoever sets the account up. */
+export function setupPolicy(options: { bucket?: string; role: string; profile: string }): PolicyDocument {
+  const role = `arn:aws:iam::*:role/${options.role}`;
+  const profile = `arn:aws:iam::*:instance-profile/${options.profile}`;
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      { Sid: 'MakeTheBucket', Effect: 'Allow', Action: ['s3:CreateBucket', 's3:PutBucketPublicAccessBlock', 's3:PutEncryptionConfiguration'], Resource: `arn:aws:s3:::${options.bucket ?? 'runctl-*'}` },
+      { Sid: 'MakeTheRole', Effect: 'Allow', Action: ['iam:CreateRole', 'iam:PutRolePolicy'], Resource: role },
+      { Sid: 'GiveItSsmOnly', Effect: 'Allow', Action: ['iam:AttachRolePolicy'], Resource: role, Condition: { ArnEquals: { 'iam:PolicyARN': SSM_CORE_POLICY } } },
+      { Sid: 'MakeTheProfile', Effect: 'Allow', Action: ['iam:CreateInstanceProfile', 'iam:AddRoleToInstanceProfile'], Resource: profile },
+      { Sid: 'PutTheRoleIntoIt', Effect: 'Allow', Action: ['iam:PassRole'], Resource: role, Condition: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } } },
+    ],
+  };
+}
+
+/** For scripts on machines that read data from the bucket or save to it. Code and results do not need it. */
+export function machineBucketPolicy(bucket: string): PolicyDocument {
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      { Sid: 'Bucket', Effect: 'Allow', Action: ['s3:ListBucket', 's3:GetBucketLocation'], Resource: `arn:aws:s3:::${bucket}` },
+      { Sid: 'Objects', Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload'], Resource: `arn:aws:s3:::${bucket}/*` },
     ],
   };
 }

@@ -1,36 +1,100 @@
-// The vCPU quota of an account, looked at before a launch: a new account often has none for GPU families. Unknown is no obstacle.
+// The vCPU quota of an account and what of it is in use, looked at before a launch: a new account often has none for GPU
+// families. Only a sure shortage is a failure: EC2 enforces the quota anyway, and what nobody could read is no obstacle.
 import { RunctlError } from '../../core/errors.ts';
 import type { AwsApi } from './clients.ts';
 
+interface Quota {
+  code: string;
+  name: string;
+  /** Patterns of instance types for an EC2 filter; wider than the quota, which `quotaOf` decides. */
+  patterns: string[];
+}
+
 /** Quota codes of "Running On-Demand … instances" (Service Quotas console, Amazon EC2). */
-function quotaOf(type: string): { code: string; name: string } | undefined {
+const GRAPHICS: Quota = { code: 'L-DB2E81BA', name: 'Running On-Demand G and VT instances', patterns: ['g*', 'vt*'] };
+const P: Quota = { code: 'L-417A185B', name: 'Running On-Demand P instances', patterns: ['p*'] };
+const STANDARD: Quota = { code: 'L-1216C47A', name: 'Running On-Demand Standard instances', patterns: ['a*', 'c*', 'd*', 'h*', 'i*', 'm*', 'r*', 't*', 'z*'] };
+
+function quotaOf(type: string): Quota | undefined {
   const family = /^[a-z]+/.exec(type)?.[0] ?? '';
-  if (/^(g|gr|vt)$/.test(family)) return { code: 'L-DB2E81BA', name: 'Running On-Demand G and VT instances' };
-  if (family === 'p') return { code: 'L-417A185B', name: 'Running On-Demand P instances' };
-  if (/^[acdhimrtz]/.test(family) && !/^(inf|trn|dl|hpc|mac)/.test(family)) return { code: 'L-1216C47A', name: 'Running On-Demand Standard instances' };
+  if (/^(g|gr|vt)$/.test(family)) return GRAPHICS;
+  if (family === 'p') return P;
+  if (/^[acdhimrtz]/.test(family) && !/^(inf|trn|dl|hpc|mac)/.test(family)) return STANDARD;
   return undefined;
 }
 
-/** The quota in vCPUs; undefined when nobody could tell (no permission, no such service at the endpoint). */
-export async function readQuota(api: AwsApi, type: string, signal?: AbortSignal): Promise<number | undefined> {
+export interface QuotaState {
+  /** vCPUs; undefined when nobody could tell, and `why` says why. */
+  limit?: number;
+  /** vCPUs of pending and running on-demand machines that count against it; undefined when nobody could tell. */
+  used?: number;
+  why?: string;
+}
+
+/** Limit and use. The use is asked for only when the limit alone would allow the type. */
+export async function readQuota(api: AwsApi, type: string, vcpus: number | undefined, signal?: AbortSignal): Promise<QuotaState> {
   const quota = quotaOf(type);
-  if (!quota) return undefined;
+  if (!quota) return { why: `no quota is known for ${type}` };
+  let limit: number | undefined;
   try {
-    const answer = await api.quotas('GetServiceQuota', { ServiceCode: 'ec2', QuotaCode: quota.code }, { signal, once: true, timeoutMs: 3_000, subject: type });
-    return answer.Quota?.Value;
+    limit = (await api.quotas('GetServiceQuota', { ServiceCode: 'ec2', QuotaCode: quota.code }, { signal, once: true, timeoutMs: 3_000, subject: type })).Quota?.Value;
   } catch (error) {
-    // EC2 enforces the quota anyway; this look only makes the message come earlier.
+    if (error instanceof RunctlError) return { why: error.message };
+    throw error;
+  }
+  if (limit === undefined) return { why: `Service Quotas does not say how much ${quota.code} is` };
+  if (vcpus === undefined || limit < vcpus) return { limit };
+  const used = await readUse(api, quota, signal);
+  return { limit, ...(used === undefined ? {} : { used }) };
+}
+
+async function readUse(api: AwsApi, quota: Quota, signal?: AbortSignal): Promise<number | undefined> {
+  let used = 0;
+  let token: string | undefined;
+  try {
+    do {
+      const page = await api.ec2(
+        'DescribeInstances',
+        {
+          Filters: [{ Name: 'instance-state-name', Values: ['pending', 'running'] }, { Name: 'instance-type', Values: quota.patterns }],
+          MaxResults: 1000,
+          ...(token ? { NextToken: token } : {}),
+        },
+        { signal, once: true, timeoutMs: 5_000 },
+      );
+      for (const instance of (page.Reservations ?? []).flatMap((one) => one.Instances ?? [])) {
+        if (instance.InstanceLifecycle === 'spot' || quotaOf(instance.InstanceType ?? '') !== quota) continue;
+        const cores = instance.CpuOptions?.CoreCount;
+        // Without it a sum would be too small, and that is worse than none.
+        if (cores === undefined) return undefined;
+        used += cores * (instance.CpuOptions?.ThreadsPerCore ?? 1);
+      }
+      token = page.NextToken || undefined;
+    } while (token);
+    return used;
+  } catch (error) {
     if (error instanceof RunctlError) return undefined;
     throw error;
   }
 }
 
-export function requireQuota(type: string, vcpus: number | undefined, quotaVcpus: number | undefined, region: string): void {
+/** Throws `quota` when the type surely does not fit. */
+export function requireQuota(type: string, vcpus: number | undefined, { limit, used = 0 }: QuotaState, region: string): void {
   const quota = quotaOf(type);
-  if (!quota || vcpus === undefined || quotaVcpus === undefined || quotaVcpus >= vcpus) return;
-  throw new RunctlError('quota', `${type} needs ${vcpus} vCPUs, but the account's quota in ${region} is ${quotaVcpus}`, {
+  if (!quota || vcpus === undefined || limit === undefined || limit - used >= vcpus) return;
+  const wanted = used + vcpus;
+  throw new RunctlError('quota', `${type} needs ${vcpus} vCPUs, but the account's quota in ${region} is ${limit}${used > 0 ? `, of which ${used} are in use` : ''}`, {
     cause: `quota ${quota.code}, ${quota.name}`,
-    hints: [`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quota.code} --desired-value ${vcpus} --region ${region}`],
-    data: { quotaCode: quota.code, quotaVcpus, vcpus },
+    hints: [
+      `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quota.code} --desired-value ${wanted} --region ${region}`,
+      ...(used > 0 ? [`aws ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].[InstanceId,InstanceType,LaunchTime]' --output text --region ${region}`] : []),
+    ],
+    data: { quotaCode: quota.code, quotaVcpus: limit, usedVcpus: used, vcpus },
   });
+}
+
+/** One sentence for people. */
+export function describeQuota(vcpus: number | undefined, { limit, used, why }: QuotaState): string {
+  if (limit === undefined) return `could not be checked: ${why ?? 'no answer'}`;
+  return `needs ${vcpus ?? 'an unknown number of'} vCPUs, the limit is ${limit}, ${used ?? 'an unknown number'} in use`;
 }

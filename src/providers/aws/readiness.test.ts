@@ -1,7 +1,7 @@
 // The three things that can be said about SSM on a machine, and the ones in between.
 import { afterEach, expect, test } from 'vitest';
 import { jsonError, jsonReply } from '../../../test/support/wire-double.ts';
-import { awsDouble, ID } from '../../../test/support/aws-double.ts';
+import { awsDouble, ID, policiesReply, profileReply } from '../../../test/support/aws-double.ts';
 import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
@@ -27,4 +27,26 @@ test('R032 readiness and find go out together, and a refusal to look is no failu
   double.wire.on('DescribeInstanceInformation', jsonError('AccessDeniedException', 'no'));
   expect(await double.provider.readiness({ id: ID, profile: 'p', state: 'running' })).toMatchObject({ state: 'unknown' });
   expect(double.wire.of('DescribeInstanceInformation')[0]?.json).toEqual({ Filters: [{ Key: 'InstanceIds', Values: [ID] }] });
+});
+
+test('R007 R029 an agent that is overdue: what is wrong with its profile is looked up and said; before that nobody asks', async () => {
+  double = await awsDouble();
+  const { wire, clock, provider } = double;
+  const machine = { id: ID, profile: 'p', state: 'running' as const, launchedAt: clock.now() };
+  wire.on('DescribeInstanceInformation', jsonReply({ InstanceInformationList: [] }));
+  wire.on('GetInstanceProfile', profileReply(''));
+  expect((await provider.readiness(machine)).detail).toContain('usually 30-90 s after start');
+  expect(wire.of('GetInstanceProfile')).toEqual([]);
+  await clock.sleep(7 * 60_000);
+  expect(await provider.readiness(machine)).toEqual({ channel: 'ssm', state: 'registering', detail: 'SSM agent has not registered in 7 min: instance profile p has no role' });
+  await clock.sleep(5_000);
+  await provider.readiness(machine);
+  expect(wire.of('GetInstanceProfile')).toHaveLength(1);
+  await clock.sleep(61_000);
+  wire.on('GetInstanceProfile', profileReply());
+  wire.on('ListAttachedRolePolicies', policiesReply('AmazonSSMManagedInstanceCore'));
+  expect((await provider.readiness(machine)).detail).toMatch(/^SSM agent has not registered in 8 min: perhaps the machine has no way to SSM/);
+  await clock.sleep(61_000);
+  wire.on('GetInstanceProfile', jsonError('ServiceUnavailable', 'no', 503));
+  expect((await provider.readiness(machine)).detail).toMatch(/in 9 min: perhaps/);
 });

@@ -1,10 +1,10 @@
-// Files to and from a bucket by presigned URL, buckets told apart, and doctor's findings.
+// Files to and from a bucket by presigned URL, and buckets told apart.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ec2Xml, queryError, queryXml, s3Error } from '../../../test/support/wire-double.ts';
-import { awsDouble, profileReply } from '../../../test/support/aws-double.ts';
+import { s3Error } from '../../../test/support/wire-double.ts';
+import { awsDouble } from '../../../test/support/aws-double.ts';
 import type { AwsDouble } from '../../../test/support/aws-double.ts';
 
 let double: AwsDouble;
@@ -94,28 +94,11 @@ test('R005 missing, forbidden and wrong-region buckets each get their own advice
   wire.on('HEAD /theirs', { status: 403, headers: { 'x-amz-bucket-region': 'us-east-1' } });
   wire.on('HEAD /far', { status: 301, headers: { 'x-amz-bucket-region': 'eu-west-1' } });
   wire.on('HEAD /mine', here);
-  expect(await provider.checkBucket('absent')).toEqual({ name: 'bucket', outcome: 'failed', detail: 'no bucket absent', fix: 'aws s3 mb s3://absent --region us-east-1' });
-  expect(await provider.checkBucket('theirs')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('may not use it') as string, fix: 'runctl aws policy' });
-  expect(await provider.checkBucket('far')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('is in eu-west-1') as string, fix: 'runctl config set aws.region eu-west-1' });
-  expect(await provider.checkBucket('mine')).toMatchObject({ outcome: 'ok' });
+  const found = async (bucket: string) => (await provider.checks({ bucket })).find((check) => check.name === 'bucket');
+  expect(await found('absent')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('no bucket absent') as string, fix: 'runctl doctor --fix --bucket absent', error: { code: 'bucket-missing' }, remedy: { id: 'bucket' } });
+  expect(await found('theirs')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('may not use it') as string, fix: 'runctl aws policy --bucket theirs', error: { code: 'bucket-forbidden' } });
+  expect(await found('far')).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('is in eu-west-1') as string, fix: 'runctl config set aws.region eu-west-1', error: { code: 'config-invalid' } });
+  expect(await found('mine')).toMatchObject({ outcome: 'ok' });
   await expect((await provider.store('absent')).urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-missing', exitCode: 3 });
   await expect((await provider.store('theirs')).urlToRead('k', 60)).rejects.toMatchObject({ code: 'bucket-forbidden', exitCode: 3 });
-});
-
-test('R004 R006 doctor: identity, region with default VPC, profile, and buckets to choose from', async () => {
-  double = await awsDouble();
-  const { wire, provider } = double;
-  wire.on('GetCallerIdentity', queryXml('GetCallerIdentity', '<Arn>arn:aws:iam::123456789012:user/ann</Arn><UserId>A</UserId><Account>123456789012</Account>'));
-  wire.on('DescribeVpcs', ec2Xml('DescribeVpcs', '<vpcSet><item><vpcId>vpc-1</vpcId></item></vpcSet>'));
-  wire.on('GetInstanceProfile', profileReply());
-  wire.on('GET /', { headers: { 'content-type': 'application/xml' }, body: '<ListAllMyBucketsResult><Buckets><Bucket><Name>one</Name></Bucket><Bucket><Name>two</Name></Bucket></Buckets></ListAllMyBucketsResult>' });
-  const checks = await provider.checks({ profile: 'p' });
-  expect(checks.map((check) => [check.name, check.outcome])).toEqual([['credentials', 'ok'], ['region', 'ok'], ['bucket', 'warning'], ['profile', 'ok']]);
-  expect(checks[0]?.detail).toBe('account 123456789012, arn:aws:iam::123456789012:user/ann');
-  expect(checks[1]?.detail).toBe('us-east-1 (from AWS_REGION), default VPC vpc-1');
-  expect(checks[2]).toMatchObject({ detail: expect.stringContaining('one, two') as string, fix: 'runctl config set aws.s3_bucket one' });
-  wire.on('GetInstanceProfile', queryError('NoSuchEntity', 'no', 404));
-  const broken = (await provider.checks({ profile: 'p', bucket: 'absent' })).find((check) => check.name === 'profile');
-  expect(broken).toMatchObject({ outcome: 'failed' });
-  expect(broken?.fix).toMatch(/^aws iam create-role .* && aws iam add-role-to-instance-profile/);
 });

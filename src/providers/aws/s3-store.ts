@@ -10,10 +10,13 @@ const OWN_URL_S = 3_600;
 /** The most that a signature may live (Signature Version 4, query parameters). */
 const LONGEST_URL_S = 604_800;
 
-export function createS3Store(api: AwsApi, bucket: string): Store {
+/** `knownRegion`: where the bucket lies, once a check has found out. */
+export function createS3Store(api: AwsApi, bucket: string, knownRegion: () => string | undefined = () => undefined): Store {
   // Asked once: a URL must be signed for the bucket's own region, and curl does not follow to another.
   let known: Promise<string> | undefined;
-  const region = (): Promise<string> => {
+  const region = async (): Promise<string> => {
+    const told = knownRegion();
+    if (told !== undefined) return told;
     known ??= requireBucket(api, bucket).catch((error: unknown) => {
       known = undefined;
       throw error;

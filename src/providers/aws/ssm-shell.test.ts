@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { RunctlError } from '../../core/errors.ts';
 import { jsonError, jsonReply } from '../../../test/support/wire-double.ts';
 import type { WireReply, WireRequest } from '../../../test/support/wire-double.ts';
 import { awsDouble, ID, instances, instanceXml } from '../../../test/support/aws-double.ts';
@@ -128,6 +129,17 @@ test('the result may be invisible at first', async () => {
   await expect(shell.run('echo')).rejects.toMatchObject({ code: 'cloud-refused', data: { awsCode: 'InvocationDoesNotExist' } });
 });
 
+test('R038 a machine that runs for an hour already is not told to wait as one that was just made', async () => {
+  const { wire, provider, clock } = await agent();
+  wire.on('SendCommand', jsonError('InvalidInstanceId', 'Instances [[i-0123456789abcdef0]] not in a valid state for account 123456789012'));
+  const running = { id: ID, state: 'running', profile: 'p' } as const;
+  const old = (await (await provider.shell({ ...running, launchedAt: clock.now() - 3_600_000 })).run('true').catch((error: unknown) => error)) as RunctlError;
+  expect(old).toMatchObject({ code: 'ssm-not-ready', message: `the SSM agent on ${ID} does not answer, though the machine was started 60 min ago` });
+  expect(old.hints).toContain(`runctl aws status ${ID}`);
+  const young = (await (await provider.shell({ ...running, launchedAt: clock.now() - 20_000 })).run('true').catch((error: unknown) => error)) as RunctlError;
+  expect(young.message).toBe(`the SSM agent on ${ID} has not registered yet`);
+});
+
 test('R038 before the agent has registered the error says so, how long it takes and what to type', async () => {
   const { provider, wire } = await agent();
   wire.on('SendCommand', jsonError('InvalidInstanceId', 'Instances [[i-0123456789abcdef0]] not in a valid state for account 123456789012'));
@@ -148,6 +160,19 @@ test('a machine that dies under a command ends the wait within 15 s of its time,
   const before = clock.now();
   await expect(shell.run('true', { timeoutMs: 3_600_000 })).rejects.toMatchObject({ code: 'machine-lost', message: `${ID} is terminated while a command ran on it`, reason: 'Server.SpotInstanceTermination' });
   expect(clock.now() - before).toBeLessThan(35_000);
+});
+
+test('a question is given up when its own time is over, and its command is taken back', async () => {
+  const { provider, wire, clock } = await agent();
+  wire.on('GetCommandInvocation', jsonReply({ Status: 'Pending' }));
+  wire.on('DescribeInstances', instances(instanceXml()));
+  wire.on('CancelCommand', jsonReply({}));
+  const shell = await provider.shell({ id: ID });
+  const before = clock.monotonic();
+  await expect(shell.run('true', { timeoutMs: 40_000, answerWithinMs: 40_000 })).rejects.toMatchObject({ code: 'timeout', retryable: true });
+  expect(clock.monotonic() - before).toBeGreaterThanOrEqual(40_000);
+  expect(clock.monotonic() - before).toBeLessThan(45_000);
+  expect(wire.requests.map(({ operation }) => operation)).toContain('CancelCommand');
 });
 
 test('SSM that never comes to an end is given up after delivery, run time and a little more', async () => {

@@ -6,6 +6,7 @@ import type { Machine, MachineRef } from '../../core/machine.ts';
 import type { Shell, ShellOptions, ShellResult } from '../../core/ports.ts';
 import type { AwsApi } from './clients.ts';
 import { isAwsCode, perhapsDone, surelyNotDone } from './errors.ts';
+import { type Pace, createPace } from './pace.ts';
 import { MAX_OUTPUT_BYTES, MAX_SCRIPT_BYTES, readErrors, readOutput, SSM_OUTPUT_CHARACTERS, wrapScript } from './ssm-script.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -17,16 +18,16 @@ const MOST_EXECUTION_S = 172_800;
 const SEND_ATTEMPTS = 5;
 /** An accepted command may be unknown to readers for this long. */
 const INVISIBLE_MS = 10_000;
-const LOOK_AT_MACHINE_EVERY_MS = 15_000;
-/** A short script is over some twenty milliseconds after it was sent; each poll costs the caller a few of CPU. */
-const POLL_MS = [15, 15, 15, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1_200, 1_500];
+/** An agent that has not registered by then hardly will. */
+const OVERDUE_MIN = 15;
+const LOOK_AT_MACHINE_EVERY_MS = 12_000;
 /** Polls that may fail in a row, each in a way that passes, before it is no longer taken for a passing trouble. */
 const FAILED_POLLS = 6;
 const FAILURE_PAUSE_MS = 500;
 
 type Invocation = { Status?: string; StatusDetails?: string; ResponseCode?: number; StandardOutputContent?: string; StandardErrorContent?: string };
 
-export function createSsmShell(api: AwsApi, machine: MachineRef, find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>): Shell {
+export function createSsmShell(api: AwsApi, machine: MachineRef, find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>, pace: Pace = createPace()): Shell {
   return {
     channel: 'ssm',
     maxOutputBytes: MAX_OUTPUT_BYTES,
@@ -40,9 +41,9 @@ export function createSsmShell(api: AwsApi, machine: MachineRef, find: (id: stri
       const timeoutS = Math.min(MOST_EXECUTION_S, Math.max(LEAST_EXECUTION_S, Math.ceil((options.timeoutMs ?? DEFAULT_TIMEOUT_MS) / 1000)));
       const commandId = await send(api, machine, script, nonce, timeoutS, options.signal);
       try {
-        return await result(api, machine, find, commandId, nonce, timeoutS, options);
+        return await result(api, machine, find, pace, commandId, nonce, timeoutS, options);
       } catch (error) {
-        if (options.signal?.aborted) await cancel(api, machine.id, commandId);
+        if (options.signal?.aborted || isUnanswered(error)) await cancel(api, machine.id, commandId);
         throw error;
       }
     },
@@ -67,7 +68,7 @@ async function send(api: AwsApi, machine: MachineRef, script: string, nonce: str
       if (id) return id;
       throw new RunctlError('cloud-refused', `SSM accepted a command for ${machine.id} and gave it no id`, { cause: 'SendCommand answered without CommandId', hints: ['runctl doctor'] });
     } catch (error) {
-      if (isAwsCode(error, 'InvalidInstanceId')) throw notReady(machine, error as RunctlError);
+      if (isAwsCode(error, 'InvalidInstanceId')) throw notReady(machine, error as RunctlError, undefined, api.clock.now());
       if (surelyNotDone(error) && attempt < SEND_ATTEMPTS) {
         await api.clock.sleep(pauseMs, signal);
         continue;
@@ -100,18 +101,19 @@ async function result(
   api: AwsApi,
   machine: MachineRef,
   find: (id: string, signal?: AbortSignal) => Promise<Machine | undefined>,
+  pace: Pace,
   commandId: string,
   nonce: string,
   timeoutS: number,
   options: ShellOptions,
 ): Promise<ShellResult> {
-  const startedAt = api.clock.now();
+  const startedAt = api.clock.monotonic();
   // When SSM itself should have given up; a little more for its own slowness.
-  const deadline = startedAt + (DELIVERY_S + timeoutS + 30) * 1000;
+  const deadline = startedAt + Math.min((DELIVERY_S + timeoutS + 30) * 1000, options.answerWithinMs ?? Infinity);
   let lookAt = startedAt + LOOK_AT_MACHINE_EVERY_MS;
   let failed = 0;
-  for (let poll = 0; ; poll += 1) {
-    await api.clock.sleep((POLL_MS[Math.min(poll, POLL_MS.length - 1)] ?? 1_500) + FAILURE_PAUSE_MS * failed, options.signal);
+  for (const pauseMs of pace.pauses()) {
+    await api.clock.sleep(pauseMs + FAILURE_PAUSE_MS * failed, options.signal);
     let invocation: Invocation | undefined;
     try {
       invocation = await look(api, machine.id, commandId, startedAt, options.signal);
@@ -121,8 +123,11 @@ async function result(
       if (!(error instanceof RunctlError) || !error.retryable || ++failed >= FAILED_POLLS) throw error;
     }
     const status = invocation?.Status ?? 'Pending';
-    if (invocation && ['Success', 'Failed', 'TimedOut', 'Cancelled'].includes(status)) return judge(machine, invocation, nonce, timeoutS);
-    const now = api.clock.now();
+    if (invocation && ['Success', 'Failed', 'TimedOut', 'Cancelled'].includes(status)) {
+      pace.learn(api.clock.monotonic() - startedAt);
+      return judge(machine, invocation, nonce, timeoutS);
+    }
+    const now = api.clock.monotonic();
     if (now >= lookAt || now >= deadline) {
       await requireAlive(find, machine.id, options.signal);
       lookAt = now + LOOK_AT_MACHINE_EVERY_MS;
@@ -131,16 +136,18 @@ async function result(
       throw new RunctlError('timeout', `SSM still calls the command on ${machine.id} ${status} after ${Math.round((now - startedAt) / 1000)} s`, {
         cause: 'EC2 says that the machine runs; its SSM agent may have died',
         hints: [`runctl aws wait-ssm ${machine.id}`, `runctl aws stop ${machine.id} --wait`],
+        data: { unanswered: true },
       });
     }
   }
+  throw new Error('unreachable');
 }
 
 async function look(api: AwsApi, id: string, commandId: string, startedAt: number, signal?: AbortSignal): Promise<Invocation | undefined> {
   try {
     return await api.ssm('GetCommandInvocation', { CommandId: commandId, InstanceId: id }, { signal, subject: id, once: true });
   } catch (error) {
-    if (isAwsCode(error, 'InvocationDoesNotExist') && api.clock.now() - startedAt < INVISIBLE_MS) return undefined;
+    if (isAwsCode(error, 'InvocationDoesNotExist') && api.clock.monotonic() - startedAt < INVISIBLE_MS) return undefined;
     throw error;
   }
 }
@@ -164,7 +171,7 @@ function judge(machine: MachineRef, invocation: Invocation, nonce: string, timeo
   if (invocation.Status === 'Success') {
     throw new RunctlError('endpoint-foreign', 'the endpoint says that it ran the command, but it runs nothing', {
       cause: 'the answer lacks the line that the script must print: some emulators of AWS only pretend to run SSM commands',
-      hints: ['env | grep AWS_ENDPOINT_URL', 'add --sim to the command to use the built-in cloud, which runs scripts for real'],
+      hints: ['env | grep AWS_ENDPOINT_URL', 'eval "$(runctl sim env)"   # the built-in cloud runs scripts for real'],
     });
   }
   throw new RunctlError('cloud-refused', `the machine ${machine.id} could not run the script`, {
@@ -184,12 +191,21 @@ async function requireAlive(find: (id: string, signal?: AbortSignal) => Promise<
 }
 
 /** R038: say what is happening right after creation, and what to type. */
-function notReady(machine: MachineRef, error: RunctlError | undefined, facts?: string): RunctlError {
+function notReady(machine: MachineRef, error: RunctlError | undefined, facts?: string, nowMs?: number): RunctlError {
   const said = facts ?? error?.reason;
   if (!machine.profile && machine.state === 'running') {
     return new RunctlError('ssm-not-ready', `${machine.id} has no instance profile, so SSM cannot reach it`, {
       cause: `the SSM agent needs the rights of a profile to connect${said ? `; ${said}` : ''}`,
       hints: [`aws ec2 associate-iam-instance-profile --instance-id ${machine.id} --iam-instance-profile Name=runctl-ssm-profile`, `runctl aws wait-ssm ${machine.id}`],
+      ...(error?.data ? { data: error.data } : {}),
+      source: error,
+    });
+  }
+  const minutes = machine.launchedAt === undefined || nowMs === undefined ? 0 : Math.floor((nowMs - machine.launchedAt) / 60_000);
+  if (minutes >= OVERDUE_MIN) {
+    return new RunctlError('ssm-not-ready', `the SSM agent on ${machine.id} does not answer, though the machine was started ${minutes} min ago`, {
+      cause: `agents register 30-90 s after a start: this one has no way to SSM, lacks the rights of its profile, or has died${said ? `; ${said}` : ''}`,
+      hints: [`runctl aws status ${machine.id}`, `aws ec2 get-console-output --latest --output text --instance-id ${machine.id}`, `runctl aws stop ${machine.id} --wait`],
       ...(error?.data ? { data: error.data } : {}),
       source: error,
     });
@@ -200,6 +216,11 @@ function notReady(machine: MachineRef, error: RunctlError | undefined, facts?: s
     ...(error?.data ? { data: error.data } : {}),
     source: error,
   });
+}
+
+/** Given up while the command may still wait for its agent: it must not come back to life when nobody listens any more. */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof RunctlError && error.data?.['unanswered'] === true;
 }
 
 /** Best effort: the caller is leaving, and the script has its own timeout. */

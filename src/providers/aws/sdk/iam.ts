@@ -1,6 +1,27 @@
 // IAM, as far as runctl calls it. Loaded by import() from clients.ts.
-import { GetInstanceProfileCommand, IAMClient } from '@aws-sdk/client-iam';
+import {
+  AddRoleToInstanceProfileCommand,
+  AttachRolePolicyCommand,
+  CreateInstanceProfileCommand,
+  CreateRoleCommand,
+  GetInstanceProfileCommand,
+  GetRolePolicyCommand,
+  IAMClient,
+  ListAttachedRolePoliciesCommand,
+  ListRolePoliciesCommand,
+  PutRolePolicyCommand,
+} from '@aws-sdk/client-iam';
 
 export { IAMClient as Client };
 
-export const operations = { GetInstanceProfile: GetInstanceProfileCommand };
+export const operations = {
+  AddRoleToInstanceProfile: AddRoleToInstanceProfileCommand,
+  AttachRolePolicy: AttachRolePolicyCommand,
+  CreateInstanceProfile: CreateInstanceProfileCommand,
+  CreateRole: CreateRoleCommand,
+  GetInstanceProfile: GetInstanceProfileCommand,
+  GetRolePolicy: GetRolePolicyCommand,
+  ListAttachedRolePolicies: ListAttachedRolePoliciesCommand,
+  ListRolePolicies: ListRolePoliciesCommand,
+  PutRolePolicy: PutRolePolicyCommand,
+};
