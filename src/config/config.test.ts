@@ -35,8 +35,20 @@ describe('reading', () => {
     expect(found).toBeUndefined();
     expect(warnings).toEqual([]);
     expect(values.aws).toMatchObject({ region: undefined, s3_bucket: undefined, default_instance_type: 't3.medium', max_instances: 50 });
-    expect(values.train).toEqual({ on_failure: 'terminate', timeout_minutes: 0, stop_grace_seconds: 30, env: {} });
+    expect(values.train).toMatchObject({ on_failure: 'terminate', timeout_minutes: 0, stop_grace_seconds: 30, env: {} });
     expect(new Set(Object.values(sources))).toEqual(new Set(['default']));
+  });
+
+  test.each([
+    ['log_dir = "logs"', undefined], ['log_dir = "/mnt/logs"', undefined], ['log_path = "/mnt/{run}.log"', undefined], ['log_path = "~/{run}/training.log"', undefined],
+    ['log_dir = ""', 'a directory on the machine'], ['log_path = "/mnt/training.log"', 'so that no run overwrites the log of another'], ['log_path = "/mnt/{run}/"', 'a path with {run} in it'],
+  ])('R061 [train] %s', async (line, wrong) => {
+    const content = `[train]\n${line}\n`;
+    if (wrong === undefined) {
+      writeFileSync(file, content);
+      const { values } = await load();
+      expect(values.train.log_dir ?? values.train.log_path).toBe(/"(.*)"/.exec(line)?.[1]);
+    } else expect((await refused(content)).message).toContain(wrong);
   });
 
   test('R003 a file with only the two lines that every message recommends is valid', async () => {
@@ -156,7 +168,7 @@ describe('mistakes', () => {
       `${file}:9: local.default_device is now called local.device`,
       expect.stringContaining(':10: local.checkpoint_dir is not used: scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR'),
       expect.stringContaining(':12: checkpoint.save_interval is not used'),
-      expect.stringContaining(':14: monitoring.log_dir is not used'),
+      expect.stringContaining(':14: monitoring.log_dir is not used: set train.log_dir'),
       expect.stringContaining(':15: monitoring.enable_warnings is not used'),
     ]);
     expect(warnings.join()).not.toContain('CANARY');
@@ -237,6 +249,14 @@ describe('writing', () => {
     await setConfigValue(file, 'train.env.WANDB_MODE', 'off"line\\');
     await setConfigValue(file, 'train.env.B', '');
     expect((await load()).values.train.env).toEqual({ WANDB_MODE: 'off"line\\', B: '' });
+  });
+
+  test('R270 a secret is written where it was asked for, in a file for its owner alone, and shown nowhere', async () => {
+    const secret = join(root, 'new', '.runctl.toml');
+    expect(await setConfigValue(secret, 'train.env.HF_TOKEN', 'canary')).toMatchObject({ name: 'train.env.HF_TOKEN', value: '[redacted]' });
+    expect(readFileSync(secret, 'utf8')).toContain('canary');
+    expect(statSync(secret).mode & 0o777).toBe(0o600);
+    await expect(setConfigValue(secret, 'train.env.BAD-NAME', 'canary')).rejects.toSatisfy((error: Error) => !JSON.stringify([error.message, error]).includes('canary'));
   });
 
   test('nothing is written when the name, the value or the file is wrong', async () => {

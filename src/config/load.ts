@@ -49,7 +49,7 @@ export async function readConfigFile(file: string, warnings: string[]): Promise<
   try {
     content = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new RunctlError('config-invalid', `the config file ${file} cannot be read`, { cause: (error as Error).message, source: error });
+    throw new RunctlError('config-invalid', `the config file ${file} cannot be read`, { cause: (error as Error).message, hints: [`ls -l ${file}`], source: error });
   }
   return checkConfigText(content, file, warnings);
 }
@@ -86,7 +86,7 @@ function pick(entry: SettingEntry, fromFile: Map<string, FileValue>, options: Lo
 function checked(entry: SettingEntry, value: unknown, where: string): unknown {
   const answer = entry.setting.check(value);
   if ('value' in answer) return answer.value;
-  throw new RunctlError('config-invalid', `${entry.name} is ${JSON.stringify(value)} ${where}`, { cause: `It must be ${answer.wanted}.`, data: { key: entry.name } });
+  throw new RunctlError('config-invalid', `${entry.name} is ${JSON.stringify(value)} ${where}`, { cause: `It must be ${answer.wanted}.`, hints: [`runctl config set ${entry.name} VALUE`, 'runctl config show'], data: { key: entry.name } });
 }
 
 function findConfigFile({ cwd, env, explicitPath }: LoadOptions): string | undefined {

@@ -25,6 +25,13 @@ export const SETTINGS = {
     on_failure: choice(['terminate', 'stop', 'keep'], 'terminate', 'What `workflow train` does with its machine when something fails.'),
     timeout_minutes: integer(0, 'How long `--wait` follows a training, unless --timeout says so; 0 for no limit. The training itself goes on.', { min: 0, max: 525_600 }),
     stop_grace_seconds: integer(30, 'How long a script has after SIGTERM to save its work before it is killed.', { min: 0, max: 3600 }),
+    install: boolean(true, 'Install what the project depends on before the script starts: uv or pip, into an environment of its own.'),
+    install_timeout_minutes: integer(30, 'How long the installation of dependencies may take before it is ended.', { min: 1, max: 1440 }),
+    python: optionalText('/opt/pytorch/bin/python', 'Python on the machine from which environments are made. Without it that of a Deep Learning image, else the first python3 that the project allows.', { pattern: /^[^\0\n]+$/, says: 'a command or path such as "python3.12" or "/opt/pytorch/bin/python"' }),
+    log_dir: optionalText('logs', 'Directory for the logs of jobs on the machine where they run, absolute or from the home directory there: RUN.log for each run. Without it each log is in the directory of its run.', { pattern: /^[^\0\n]+$/, says: 'a directory on the machine, such as "logs" or "/mnt/logs"' }),
+    log_path: optionalText('/mnt/logs/{run}/training.log', 'The same as a whole path, with {run} where the id of the run shall be. Goes before train.log_dir.', { pattern: /^(?=.*\{run\})[^\0\n]*[^/\0\n]$/, says: 'a path with {run} in it, such as "/mnt/logs/{run}.log", so that no run overwrites the log of another' }),
+    patience_minutes: integer(30, 'How long a wait goes on while neither machine nor cloud answers. Then it ends with exit code 5; the training itself goes on.', { min: 1, max: 10_080 }),
+    hang_minutes: integer(30, 'Say so when a training has written neither log nor checkpoint for so long; 0 to say nothing. The training is left alone.', { min: 0, max: 10_080 }),
     env: table('Environment variables for the script, such as { WANDB_MODE = "offline" }.', { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, says: 'names of letters, digits and _ that do not begin with a digit' }),
   },
   local: {
@@ -39,6 +46,7 @@ export const SETTINGS = {
   sim: {
     dial: choice(['instant', 'quick', 'realistic'], 'quick', 'How long things take in the built-in cloud.'),
     latency: boolean(false, 'Let every request to the built-in cloud take as long as one to AWS.'),
+    internet: boolean(false, 'Let machines of the built-in cloud reach the package indexes (pypi.org and those that pip and uv use here), for a rehearsal that installs dependencies.'),
     idle_minutes: integer(30, 'The built-in cloud ends by itself after this long without a request or a machine.', { min: 1, max: 10_080 }),
   },
 } as const satisfies Record<string, Record<string, Setting<unknown>>>;
@@ -72,7 +80,7 @@ export const RETIRED: Record<string, string> = {
   'checkpoint.keep_last_n': 'every checkpoint of a run is kept; remove the line',
   'checkpoint.save_interval': 'the script decides when to save; pass it an argument after --',
   checkpoint: 'it has no settings any more; remove the section',
-  'monitoring.log_dir': 'each run has its own directory with training.log in it; runctl aws monitor shows it',
+  'monitoring.log_dir': 'set train.log_dir, the directory for logs on the machine that trains; without it each run has its own directory with training.log in it',
   'monitoring.update_interval_secs': 'runctl adapts how often it looks; remove the line',
   'monitoring.enable_warnings': 'warnings are always shown, on stderr; remove the line',
   monitoring: 'it has no settings any more; remove the section',

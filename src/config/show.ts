@@ -1,10 +1,11 @@
 // The settings as rows: for `config show` with the values in force, for the docs page and the JSON schema without.
 import type { LoadedConfig } from './load.ts';
+import { redact } from '../core/secrets.ts';
 import { allSettings, variableOf } from './settings.ts';
 
 export interface ShownSetting {
   name: string;
-  /** Null when nothing sets it and there is no default. */
+  /** Null when nothing sets it and there is no default. Of variables with telling names (train.env) not the value. */
   value: unknown;
   source: string;
   doc: string;
@@ -13,7 +14,7 @@ export interface ShownSetting {
 export function showConfig(loaded: LoadedConfig): ShownSetting[] {
   return allSettings().map(({ name, section, key, setting }) => ({
     name,
-    value: (loaded.values as unknown as Record<string, Record<string, unknown>>)[section]?.[key] ?? null,
+    value: redact((loaded.values as unknown as Record<string, Record<string, unknown>>)[section]?.[key] ?? null),
     source: loaded.sources[name] ?? 'default',
     doc: setting.doc,
   }));

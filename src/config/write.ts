@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunctlError } from '../core/errors.ts';
+import { redact } from '../core/secrets.ts';
 import { checkConfigText, settingNamed } from './load.ts';
 import { findSetting, RENAMED, RETIRED, SECTION_TITLES, SETTINGS, type SettingEntry } from './settings.ts';
 import type { Setting } from './kinds.ts';
@@ -35,6 +36,7 @@ export function initConfig(path: string, { force = false }: { force?: boolean } 
 
 export interface ConfigChange {
   name: string;
+  /** As it was written; of a variable with a telling name not the value. */
   value: unknown;
   file: string;
   warnings: string[];
@@ -43,31 +45,32 @@ export interface ConfigChange {
 /** Set one setting (`aws.region`, or `train.env.NAME`) in a file, which is made when it is not there. Checked before anything is written. */
 export async function setConfigValue(file: string, name: string, word: string): Promise<ConfigChange> {
   const warnings: string[] = [];
-  const { entry, path, value } = meaning(name, word, warnings);
+  const { path, value } = meaning(name, word, warnings);
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   // A file that is already wrong is not made worse: its error comes first.
   await checkConfigText(before, file, []);
   const after = await edited(before, path, value);
   await checkConfigText(after, file, warnings);
-  writeWhole(file, after);
-  return { name: entry.name, value, file, warnings };
+  const shown = (redact({ [path.at(-1)!]: value }) as Record<string, unknown>)[path.at(-1)!];
+  writeWhole(file, after, isSame(shown, value) ? 0o644 : 0o600);
+  return { name: path.join('.'), value: shown, file, warnings };
 }
 
-function meaning(name: string, word: string, warnings: string[]): { entry: SettingEntry; path: string[]; value: unknown } {
+function meaning(name: string, word: string, warnings: string[]): { path: string[]; value: unknown } {
   const retired = RETIRED[name] ?? RETIRED[name.split('.')[0]!];
-  if (retired && !findSetting(name) && !RENAMED[name]) throw new RunctlError('config-invalid', `${name} is not used any more`, { cause: retired, data: { key: name } });
+  if (retired && !findSetting(name) && !RENAMED[name]) throw new RunctlError('config-invalid', `${name} is not used any more`, { cause: retired, hints: ['runctl config show'], data: { key: name } });
   if (RENAMED[name]) warnings.push(`${name} is now called ${RENAMED[name]}`);
   const [section = '', key = '', ...inner] = (RENAMED[name] ?? name).split('.');
   const whole = findSetting(`${section}.${key}`);
-  if (whole?.setting.kind === 'table' && inner.length > 0) return { entry: whole, path: [section, key, inner.join('.')], value: (checked(whole, { [inner.join('.')]: word }, word) as Record<string, string>)[inner.join('.')] };
+  if (whole?.setting.kind === 'table' && inner.length > 0) return { path: [section, key, inner.join('.')], value: (checked(whole, { [inner.join('.')]: word }, word) as Record<string, string>)[inner.join('.')] };
   const entry = settingNamed(RENAMED[name] ?? name);
-  return { entry, path: [section, key], value: checked(entry, entry.setting.fromWord(word), word) };
+  return { path: [section, key], value: checked(entry, entry.setting.fromWord(word), word) };
 }
 
 function checked(entry: SettingEntry, value: unknown, word: string): unknown {
   const answer = entry.setting.check(value);
   if ('value' in answer) return answer.value;
-  throw new RunctlError('config-invalid', `${entry.name} cannot be ${JSON.stringify(word)}`, { cause: `It must be ${answer.wanted}.`, data: { key: entry.name } });
+  throw new RunctlError('config-invalid', entry.setting.kind === 'table' ? `${entry.name} cannot be set so` : `${entry.name} cannot be ${JSON.stringify(word)}`, { cause: `It must be ${answer.wanted}.`, hints: [`runctl config set ${entry.name} VALUE`], data: { key: entry.name } });
 }
 
 async function edited(before: string, path: string[], value: unknown): Promise<string> {
@@ -124,12 +127,12 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
 }
 
-/** All of it or nothing; a link stays a link, the mode stays. */
-function writeWhole(path: string, content: string): void {
+/** All of it or nothing; a link stays a link, the mode stays; `newMode` is for a file that was not there. */
+function writeWhole(path: string, content: string, newMode = 0o644): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
     const target = existsSync(path) ? realpathSync(path) : path;
-    const mode = existsSync(target) ? statSync(target).mode & 0o777 : 0o644;
+    const mode = existsSync(target) ? statSync(target).mode & 0o777 : newMode;
     const temporary = `${target}.${process.pid}.tmp`;
     try {
       writeFileSync(temporary, content, { mode });
@@ -138,6 +141,6 @@ function writeWhole(path: string, content: string): void {
       rmSync(temporary, { force: true });
     }
   } catch (error) {
-    throw new RunctlError('config-invalid', `${path} cannot be written`, { cause: (error as Error).message, source: error });
+    throw new RunctlError('config-invalid', `${path} cannot be written`, { cause: (error as Error).message, hints: [`ls -ld ${path}`, 'df -h .'], source: error });
   }
 }

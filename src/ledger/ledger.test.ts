@@ -5,9 +5,9 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RunctlError } from '../core/errors.ts';
 import { effectToken } from '../core/ids.ts';
+import { redact } from '../core/secrets.ts';
 import { openLedger, type Ledger } from './ledger.ts';
 import { ownerAlive } from './owner.ts';
-import { redact } from './redact.ts';
 import { openSqlite } from './sqlite.ts';
 
 let directory: string;
@@ -234,7 +234,7 @@ describe('the file', () => {
   });
 
   test('redact leaves everything else as it was', () => {
-    const value = { token: 'a'.repeat(64), n: 1, list: [null, true, 'https://x/y?versionId=3'], undefinedStays: undefined };
+    const value = { clientToken: 'a'.repeat(64), n: 1, list: [null, true, 'https://x/y?versionId=3'], undefinedStays: undefined };
     expect(redact(value)).toEqual(value);
   });
 

@@ -2,9 +2,9 @@
 import type { EffectRecord, EffectState, RunRecord, RunState, StepRecord } from './records.ts';
 import type { Row, SqlValue } from './sqlite.ts';
 
-/** NULL for undefined: "nothing was said" is not the JSON value null. */
+/** NULL for undefined: "nothing was said" is not the JSON value null. What a job printed is its user's, and is not remembered here. */
 export function json(value: unknown): string | null {
-  return value === undefined ? null : JSON.stringify(value);
+  return value === undefined ? null : JSON.stringify(value, (key, inner: unknown) => (key === 'logTail' ? undefined : inner));
 }
 
 export function runOf(row: Row): RunRecord {

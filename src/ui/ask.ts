@@ -8,7 +8,7 @@ export function createAsk(options: { yes: boolean; input: () => NodeJS.ReadStrea
     if (options.yes) return true;
     const input = options.input();
     if (!input.isTTY || !options.output.isTTY) {
-      throw new RunctlError('declined', `nobody is here to answer: ${text}`, { cause: 'Standard input is not a terminal.', hints: [`add ${flag} to go ahead`] });
+      throw new RunctlError('declined', `nobody is here to answer: ${text}`, { cause: 'Standard input is not a terminal.', hints: [flag] });
     }
     // Most commands never ask: loading this costs 4 ms of start-up.
     const { createInterface } = await import('node:readline/promises');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Event } from '../core/events.ts';
 import { jsonlReporter, textReporter } from './reporter.ts';
-import { createStyle, formatBytes, formatElapsed, harmless } from './style.ts';
+import { createStyle, formatBytes, formatElapsed } from './style.ts';
 
 function heard(live: boolean, events: Event[]): string {
   let text = '';
@@ -30,9 +30,28 @@ describe('text reporter', () => {
     expect(text.endsWith('\r\u001b[2K  │ epoch 1\n')).toBe(true);
   });
 
-  test('escape sequences in a log are harmless', () => {
-    expect(heard(true, [{ kind: 'log.line', text: 'a\u001b[31mb\u001b]0;evil\u0007c\rd\u0008' }])).toBe('  │ abcd\n');
-    expect(harmless('tab\tand\nnewline stay')).toBe('tab\tand\nnewline stay');
+  test('R272 a log line is harmless, and one that never ends is cut', () => {
+    expect(heard(true, [{ kind: 'log.line', text: 'a\u001b[31mb\u001b]0;evil\u0007c\u0008' }])).toBe('  │ ab␛]0;evil␇c␈\n');
+    expect(heard(true, [{ kind: 'log.line', text: '10%\r55%\r100%' }])).toBe('  │ 100%\n');
+    const long = heard(false, [{ kind: 'log.line', text: 'x'.repeat(1_000_000) }]);
+    expect(long.length).toBeLessThan(4100);
+    expect(long).toContain('996000 more characters');
+  });
+
+  test('R270 R272 nothing that an event carries gets to the terminal as a sequence or with a secret in it', () => {
+    const evil = 'x\u001b]0;t\u0007\u202e?X-Amz-Signature=CANARY';
+    const events: Event[] = [
+      { kind: 'run.started', runId: evil, verb: evil }, { kind: 'step.started', step: 's', label: evil }, { kind: 'step.progress', step: 's', label: evil, elapsedMs: 9000, detail: evil },
+      { kind: 'step.done', step: 's', label: evil, elapsedMs: 1, detail: evil }, { kind: 'step.failed', step: 's', label: evil, elapsedMs: 1, message: evil },
+      { kind: 'note', level: 'warning', text: evil, hints: [evil] }, { kind: 'cost.estimated', type: evil, market: 'on-demand', source: evil },
+    ];
+    for (const live of [true, false]) expect(heard(live, events).replaceAll('\r\u001b[2K', '')).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]|CANARY/);
+    let lines = '';
+    const json = jsonlReporter({ write: (part: string) => (lines += part) });
+    events.forEach(json.report);
+    expect(lines).not.toContain('CANARY');
+    json.report({ kind: 'log.line', text: evil });
+    expect(lines).toContain('CANARY'); // the job's own words are not ours to change
   });
 
   test('R025 R026 the price is told with its source', () => {

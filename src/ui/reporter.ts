@@ -2,7 +2,9 @@
 // Keeps no clock of its own: time is in the events, so what it prints can be tested without waiting.
 import type { Report } from '../core/events.ts';
 import { formatUsd } from '../core/money.ts';
-import { type Style, formatBytes, formatElapsed, harmless } from './style.ts';
+import { redactText } from '../core/secrets.ts';
+import { type Style, formatBytes, formatElapsed } from './style.ts';
+import { harmless, harmlessJson, harmlessLog, shortened } from './terminal.ts';
 
 interface Sink {
   write(text: string): unknown;
@@ -18,16 +20,26 @@ export function silentReporter(): Reporter {
   return { report() {}, end() {} };
 }
 
+/** Takes secrets out of text that is about to be shown. */
+type Clean = (text: string) => string;
+
 /** Every event as one JSON line. */
-export function jsonlReporter(sink: Sink): Reporter {
-  return { report: (event) => void sink.write(`${JSON.stringify(event)}\n`), end() {} };
+export function jsonlReporter(sink: Sink, clean: Clean = redactText): Reporter {
+  return { report: (event) => void sink.write(`${harmlessJson(JSON.stringify(event, (_key, value) => (typeof value === 'string' && event.kind !== 'log.line' ? clean(value) : value)))}\n`), end() {} };
 }
 
 /** How long a plain listener may go without hearing anything of a step that still runs. */
 const QUIET_MS = 5000;
+/** Of one line of a log; the whole of it is in the log. */
+const MOST_OF_A_LINE = 4000;
+/** Of the live line. Terminals that do not know their width say 0. */
+const MIN_COLUMNS = 20;
+const MOST_COLUMNS = 110;
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
-export function textReporter(sink: Sink, style: Style, live: boolean): Reporter {
+/** `columns`: width of the terminal now; a live line that wraps could not be wiped. */
+export function textReporter(sink: Sink, style: Style, live: boolean, clean: Clean = redactText, columns: () => number | undefined = () => undefined): Reporter {
+  const plain = (text: string): string => harmless(clean(text));
   let liveLine = '';
   let lastSaidMs = 0;
   let frame = 0;
@@ -42,7 +54,7 @@ export function textReporter(sink: Sink, style: Style, live: boolean): Reporter 
   const report: Report = (event) => {
     switch (event.kind) {
       case 'run.started':
-        return say(`${style.bold(event.runId)} ${style.dim(event.verb)}`);
+        return say(`${style.bold(plain(event.runId))} ${style.dim(plain(event.verb))}`);
       case 'step.started':
         lastSaidMs = 0;
         if (live) draw(event.label, 0, undefined);
@@ -51,22 +63,24 @@ export function textReporter(sink: Sink, style: Style, live: boolean): Reporter 
         if (live) return draw(event.label, event.elapsedMs, event.detail);
         if (event.elapsedMs - lastSaidMs >= QUIET_MS) {
           lastSaidMs = event.elapsedMs;
-          say(`  … ${event.label} ${formatElapsed(event.elapsedMs)}${event.detail ? ` (${harmless(event.detail)})` : ''}`);
+          say(`  … ${plain(event.label)} ${formatElapsed(event.elapsedMs)}${event.detail ? ` (${plain(event.detail)})` : ''}`);
         }
         return;
       case 'step.done':
-        return say(`  ${event.bad ? style.bad('✗') : style.good('✓')} ${event.label} ${style.dim(formatElapsed(event.elapsedMs))}${event.detail ? `  ${harmless(event.detail)}` : ''}`);
+        return say(`  ${event.bad ? style.bad('✗') : style.good('✓')} ${plain(event.label)} ${style.dim(formatElapsed(event.elapsedMs))}${event.detail ? `  ${plain(event.detail)}` : ''}`);
       case 'step.failed':
-        return say(`  ${style.bad('✗')} ${event.label} ${style.dim(formatElapsed(event.elapsedMs))}  ${harmless(event.message)}`);
+        return say(`  ${style.bad('✗')} ${plain(event.label)} ${style.dim(formatElapsed(event.elapsedMs))}  ${plain(event.message)}`);
       case 'log.line':
         lastSaidMs = Math.max(lastSaidMs, 0);
-        return say(`  ${style.dim('│')} ${harmless(event.text)}`);
+        return say(`  ${style.dim('│')} ${harmlessLog(shortened(event.text, MOST_OF_A_LINE), style.colour)}`);
+      case 'install.line':
+        return say(`  ${style.dim('│')} ${plain(shortened(event.text, MOST_OF_A_LINE))}`);
       case 'note':
-        say(`  ${event.level === 'warning' ? style.warn('!') : '-'} ${harmless(event.text)}`);
-        for (const hint of event.hints ?? []) say(`      ${style.bold(hint)}`);
+        say(`  ${event.level === 'warning' ? style.warn('!') : '-'} ${plain(event.text)}`);
+        for (const hint of event.hints ?? []) say(`      ${style.bold(plain(hint))}`);
         return;
       case 'cost.estimated':
-        return say(`  - ${event.type} ${event.market}: ${estimateText(event.hourlyMicroUsd, event.dailyMicroUsd)} ${style.dim(`(${event.source})`)}`);
+        return say(`  - ${plain(event.type)} ${event.market}: ${estimateText(event.hourlyMicroUsd, event.dailyMicroUsd)} ${style.dim(`(${plain(event.source)})`)}`);
       case 'cost.actual':
       case 'machine.changed':
       case 'checkpoint.saved':
@@ -79,8 +93,8 @@ export function textReporter(sink: Sink, style: Style, live: boolean): Reporter 
   const draw = (label: string, elapsedMs: number, detail: string | undefined): void => {
     frame = (frame + 1) % FRAMES.length;
     const elapsed = elapsedMs >= 0 ? ` ${formatElapsed(elapsedMs)}` : '';
-    const line = `  ${FRAMES[frame]} ${label}${elapsed}${detail ? ` (${harmless(detail)})` : ''}`;
-    const text = line.slice(0, 110);
+    const line = `  ${FRAMES[frame]} ${plain(label)}${elapsed}${detail ? ` (${plain(detail)})` : ''}`;
+    const text = line.slice(0, Math.max(MIN_COLUMNS, Math.min(MOST_COLUMNS, (columns() ?? MOST_COLUMNS) - 1)));
     sink.write(`\r\u001b[2K${text}`);
     liveLine = text;
   };

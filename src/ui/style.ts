@@ -1,29 +1,34 @@
 // Emphasis on the terminal, and text made safe for it. Colour obeys NO_COLOR, FORCE_COLOR, CI and pipes (picocolors decides).
 import picocolors from 'picocolors';
+import { harmless, harmlessLog } from './terminal.ts';
 
-/** Emphasis that vanishes where colour is unwanted. */
+/** Emphasis that vanishes where colour is unwanted, and what makes foreign text safe there. */
 export interface Style {
+  /** Whether colours are wanted. */
+  readonly colour: boolean;
   bold(text: string): string;
   dim(text: string): string;
   good(text: string): string;
   bad(text: string): string;
   warn(text: string): string;
-  /** Foreign text (logs, tags): made harmless on a terminal, byte for byte in a pipe. */
+  /** Foreign text (tags, names, messages): harmless and without colours of its own on a terminal, byte for byte in a pipe. */
   foreign(text: string): string;
+  /** The log of a job: harmless on a terminal, where it keeps its colours; byte for byte in a pipe. */
+  log(text: string): string;
+  /** All that is about to be written, our own emphasis in it: the net under the two above. Byte for byte in a pipe. */
+  safe(text: string): string;
 }
 
 export function createStyle(colour: boolean, terminal: boolean): Style {
   const c = picocolors.createColors(colour);
-  return { bold: c.bold, dim: c.dim, good: c.green, bad: c.red, warn: c.yellow, foreign: terminal ? harmless : (text) => text };
-}
-
-// Everything that could move the cursor, set a title or ring: C0 but tab and newline, DEL, C1.
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
-const ANSI = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-
-/** Text from a machine, a tag or a file name, harmless on a terminal. Newlines and tabs stay. */
-export function harmless(text: string): string {
-  return text.replace(ANSI, '').replace(CONTROL, '');
+  const as = (make: (text: string) => string) => (terminal ? make : (text: string) => text);
+  return {
+    colour,
+    bold: c.bold, dim: c.dim, good: c.green, bad: c.red, warn: c.yellow,
+    foreign: as((text) => harmless(text)),
+    log: as((text) => harmlessLog(text, colour)),
+    safe: as((text) => harmless(text, colour)),
+  };
 }
 
 /** `850ms`, `3.2s`, `2m05s`, `1h02m`. */
