@@ -1,22 +1,9 @@
-// What lies in a tree: by asking git in a checkout, else by walking it and reading .gitignore files ourselves. Says what is
-// ignored but decides nothing: plan.ts does. File names are bytes: `raw` is the truth, `path` is for people and patterns.
+// What lies in a tree: by asking git in a checkout, else by walking it and reading git's files ourselves, with the same answer.
+// Says what is ignored but decides nothing: plan.ts does.
 import { execFile } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import ignore, { type Ignore } from 'ignore';
-
-export interface Listed {
-  raw: Buffer;
-  path: string;
-  /** `directory`: an ignored one that was not looked into. */
-  kind: 'file' | 'link' | 'directory' | 'special';
-  sizeBytes: number;
-  executable: boolean;
-  /** Of a link. */
-  target?: Buffer;
-  /** By .gitignore or git's other ignore files. */
-  ignored: boolean;
-}
+import { checkoutAt } from './checkout.ts';
+import { type Listed, look } from './entry.ts';
+import { walkTree } from './walk.ts';
 
 export interface Listing {
   root: string;
@@ -26,14 +13,12 @@ export interface Listing {
 
 const SLASH = Buffer.from('/');
 
-/** `deep`: look into ignored directories too, because patterns may take files out of them. */
-export async function listFiles(root: string, { deep = false, signal }: { deep?: boolean; signal?: AbortSignal } = {}): Promise<Listing> {
-  const fromGit = await listByGit(root, deep, signal);
+/** `useGit`: false on computers where it is not to be trusted, and in tests. `deep`: look into ignored directories too, because patterns may take files out of them. */
+export async function listFiles(root: string, { deep = false, signal, useGit = true }: { deep?: boolean; signal?: AbortSignal; useGit?: boolean } = {}): Promise<Listing> {
+  const fromGit = useGit ? await listByGit(root, deep, signal) : undefined;
   // Nothing at all: the directory is itself ignored by a checkout around it, and yet it is what was asked for.
   if (fromGit !== undefined && fromGit.some((entry) => !entry.ignored)) return { root, source: 'git', entries: fromGit };
-  const entries: Listed[] = [];
-  walk(root, Buffer.alloc(0), [], false, deep, entries);
-  return { root, source: 'walk', entries };
+  return { root, source: 'walk', entries: walkTree(root, deep) };
 }
 
 async function listByGit(root: string, deep: boolean, signal: AbortSignal | undefined, prefix: Buffer = Buffer.alloc(0)): Promise<Listed[] | undefined> {
@@ -75,7 +60,7 @@ async function listByGit(root: string, deep: boolean, signal: AbortSignal | unde
 async function listNested(root: string, local: Buffer, full: Buffer, deep: boolean, signal: AbortSignal | undefined): Promise<Listed[]> {
   const directory = Buffer.concat([Buffer.from(`${root}/`), local]).toString('utf8');
   // Without a .git of its own git would answer for the checkout around it, for ever.
-  if (!readdirSync(directory).includes('.git')) return [];
+  if (checkoutAt(directory) === undefined) return [];
   return (await listByGit(directory, deep, signal, full)) ?? [];
 }
 
@@ -99,66 +84,4 @@ function split(listing: Buffer): Buffer[] {
     start = end + 1;
   }
   return names;
-}
-
-/** Undefined when it is not there (any more). */
-function look(root: string, local: Buffer, full: Buffer, ignored: boolean): Listed | undefined {
-  const place = Buffer.concat([Buffer.from(`${root}/`), local]);
-  try {
-    const stat = lstatSync(place);
-    const kind = stat.isFile() ? 'file' : stat.isSymbolicLink() ? 'link' : stat.isDirectory() ? 'directory' : 'special';
-    return {
-      raw: full,
-      path: full.toString('utf8'),
-      kind,
-      sizeBytes: kind === 'file' ? stat.size : 0,
-      executable: (stat.mode & 0o111) !== 0,
-      target: kind === 'link' ? readlinkSync(place, { encoding: 'buffer' }) : undefined,
-      ignored,
-    };
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-/** One .gitignore and the directory that it speaks for. */
-interface Rules {
-  base: string;
-  rules: Ignore;
-}
-
-function walk(root: string, directory: Buffer, outer: Rules[], ignoredAbove: boolean, deep: boolean, entries: Listed[]): void {
-  const place = directory.length > 0 ? Buffer.concat([Buffer.from(`${root}/`), directory]) : Buffer.from(root);
-  const rules = withGitignore(root, directory.toString('utf8'), outer);
-  for (const name of readdirSync(place, { encoding: 'buffer' }).sort(Buffer.compare)) {
-    if (name.toString('latin1') === '.git') continue;
-    const full = directory.length > 0 ? Buffer.concat([directory, SLASH, name]) : name;
-    const entry = look(root, full, full, false);
-    if (entry === undefined) continue;
-    entry.ignored = ignoredAbove || isIgnored(entry, rules);
-    if (entry.kind !== 'directory') entries.push(entry);
-    else if (entry.ignored && !deep) entries.push(entry);
-    else walk(root, full, rules, entry.ignored, deep, entries);
-  }
-}
-
-function withGitignore(root: string, base: string, outer: Rules[]): Rules[] {
-  try {
-    const rules = ignore({ ignorecase: false }).add(readFileSync(join(root, base, '.gitignore'), 'utf8'));
-    return [...outer, { base, rules }];
-  } catch (error) {
-    if (['ENOENT', 'EISDIR', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return outer;
-    throw error;
-  }
-}
-
-/** The deepest .gitignore that has an opinion decides. */
-function isIgnored(entry: Listed, rules: Rules[]): boolean {
-  for (const { base, rules: own } of rules.toReversed()) {
-    const inside = base === '' ? entry.path : entry.path.slice(base.length + 1);
-    const { ignored, unignored } = own.test(entry.kind === 'directory' ? `${inside}/` : inside);
-    if (ignored || unignored) return ignored;
-  }
-  return false;
 }

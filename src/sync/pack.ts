@@ -2,15 +2,15 @@
 // bytes that are hashed are the bytes that are packed, even when somebody is editing. The system's tar cannot promise that,
 // nor the same archive for the same tree on Linux and macOS, and it is no faster when everything is hashed anyway.
 import { createHash, type Hash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { RunctlError } from '../core/errors.ts';
 import type { PlannedFile, SyncPlan } from './plan.ts';
+import { openScratch } from './scratch.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar-header.ts';
 
 export interface PackedTree {
@@ -31,11 +31,16 @@ const STREAMED_BYTES = 1024 * 1024;
 /** Small pieces are joined before they go to zlib: a call for each header would cost more than the compression. */
 const CHUNK_BYTES = 256 * 1024;
 
-export async function packTree(plan: Pick<SyncPlan, 'root' | 'files'>, { signal }: { signal?: AbortSignal } = {}): Promise<PackedTree> {
-  const directory = await mkdtemp(join(tmpdir(), 'runctl-pack-'));
-  const remove = () => rm(directory, { recursive: true, force: true });
-  const file = join(directory, 'code.tar.gz');
-  const totals = { bytes: 0, manifest: createHash('sha256') };
+export interface PackOptions {
+  signal?: AbortSignal;
+  /** Bytes of file content read so far. */
+  onProgress?: (doneBytes: number) => void;
+}
+
+export async function packTree(plan: Pick<SyncPlan, 'root' | 'files'>, { signal, onProgress }: PackOptions = {}): Promise<PackedTree> {
+  const scratch = await openScratch('runctl-pack');
+  const file = join(scratch.directory, 'code.tar.gz');
+  const totals: Totals = { bytes: 0, manifest: createHash('sha256'), onProgress };
   const hash = createHash('sha256');
   try {
     await pipeline(
@@ -51,11 +56,64 @@ export async function packTree(plan: Pick<SyncPlan, 'root' | 'files'>, { signal 
       { signal },
     );
     const { size } = await stat(file);
-    return { file, sha256: hash.digest('hex'), packedBytes: size, treeSha256: totals.manifest.digest('hex'), files: plan.files.length, bytes: totals.bytes, remove };
+    return { file, sha256: hash.digest('hex'), packedBytes: size, treeSha256: totals.manifest.digest('hex'), files: plan.files.length, bytes: totals.bytes, remove: scratch.remove };
   } catch (error) {
-    await remove();
-    throw signal?.aborted ? signal.reason : error;
+    await scratch.remove();
+    throw signal?.aborted ? signal.reason : scratch.explain(error);
   }
+}
+
+/** How many bytes `packTree` would write; beyond `mostBytes` of content, reckoned from samples of about that size. */
+export async function estimatePackedBytes(plan: Pick<SyncPlan, 'root' | 'files' | 'bytes'>, { signal, mostBytes = ESTIMATED_BYTES }: { signal?: AbortSignal; mostBytes?: number } = {}): Promise<number> {
+  if (plan.bytes <= mostBytes) return (await gzippedBytes(plan.root, plan.files, signal)).packed;
+  const small = plan.files.filter((file) => file.sizeBytes < STREAMED_BYTES);
+  const large = plan.files.filter((file) => file.sizeBytes >= STREAMED_BYTES);
+  let estimate = 0;
+  // Apart: what many small files are like says nothing of a few large ones.
+  for (const group of [small, large]) {
+    const bytes = sizeOf(group);
+    const share = mostBytes / 2 / bytes;
+    // Of large files only the beginning, in proportion, but no less than would be read at once anyhow.
+    const sample = thinned(group.map((file) => ({ ...file, sizeBytes: file.sizeBytes < STREAMED_BYTES ? file.sizeBytes : Math.min(file.sizeBytes, Math.max(STREAMED_BYTES, Math.ceil(file.sizeBytes * share))) })), mostBytes / 2);
+    const { packed, content } = await gzippedBytes(plan.root, sample, signal);
+    estimate += content === 0 ? packed : packed * Math.max(1, bytes / content);
+  }
+  return Math.round(estimate);
+}
+
+const ESTIMATED_BYTES = 64 * 1024 * 1024;
+
+/** Every so manieth, so that little more than `mostBytes` is left. */
+function thinned(files: PlannedFile[], mostBytes: number): PlannedFile[] {
+  const every = Math.max(1, Math.ceil(sizeOf(files) / mostBytes));
+  return files.filter((_file, i) => i % every === 0);
+}
+
+function sizeOf(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, file) => sum + file.sizeBytes, 0);
+}
+
+async function gzippedBytes(root: string, files: PlannedFile[], signal: AbortSignal | undefined): Promise<{ packed: number; content: number }> {
+  const totals: Totals = { bytes: 0, manifest: createHash('sha256') };
+  let packed = 0;
+  await pipeline(
+    Readable.from(joined(tarOf({ root, files }, totals)), { objectMode: true, highWaterMark: 2 }),
+    createGzip(),
+    new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        packed += chunk.length;
+        done();
+      },
+    }),
+    { signal },
+  );
+  return { packed, content: totals.bytes };
+}
+
+interface Totals {
+  bytes: number;
+  manifest: Hash;
+  onProgress?: PackOptions['onProgress'];
 }
 
 /** Manifest record: kind, mode, sha256 of the content (of the target for links), name; ends with NUL, for names may hold newlines. */
@@ -68,7 +126,7 @@ function modeOf(entry: PlannedFile): number {
   return entry.executable && !entry.target ? 0o755 : 0o644;
 }
 
-async function* tarOf(plan: Pick<SyncPlan, 'root' | 'files'>, totals: { bytes: number; manifest: Hash }): AsyncGenerator<Buffer> {
+async function* tarOf(plan: Pick<SyncPlan, 'root' | 'files'>, totals: Totals): AsyncGenerator<Buffer> {
   const records: Buffer[] = [];
   for (const entry of plan.files) {
     const name = Buffer.concat([Buffer.from('code/'), entry.raw]);
@@ -78,17 +136,23 @@ async function* tarOf(plan: Pick<SyncPlan, 'root' | 'files'>, totals: { bytes: n
       hash.update(entry.target);
     } else {
       const place = Buffer.concat([Buffer.from(`${plan.root}/`), entry.raw]);
-      const content = entry.sizeBytes < STREAMED_BYTES ? await readable(entry, () => readFile(place)) : undefined;
+      // At once: thousands of small files come several times as fast as through the thread pool.
+      const content = entry.sizeBytes < STREAMED_BYTES ? await readable(entry, () => readFileSync(place)) : undefined;
       const sizeBytes = content?.length ?? entry.sizeBytes;
       yield tarHeader({ name, type: 'file', sizeBytes, mode: modeOf(entry) });
       if (content) {
         hash.update(content);
+        totals.bytes += content.length;
+        totals.onProgress?.(totals.bytes);
         yield content;
       } else {
-        yield* streamed(entry, place, hash);
+        for await (const chunk of streamed(entry, place, hash)) {
+          totals.bytes += chunk.length;
+          totals.onProgress?.(totals.bytes);
+          yield chunk;
+        }
       }
       yield tarPadding(sizeBytes);
-      totals.bytes += sizeBytes;
     }
     records.push(record(entry, hash.digest('hex')));
   }
@@ -118,7 +182,7 @@ async function* streamed(entry: PlannedFile, place: Buffer, hash: Hash): AsyncGe
   }
 }
 
-async function readable<T>(entry: PlannedFile, read: () => Promise<T>): Promise<T> {
+async function readable<T>(entry: PlannedFile, read: () => T | Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {

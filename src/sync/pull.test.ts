@@ -19,7 +19,7 @@ import { unpackOutputs } from './unpack.ts';
 let top: string;
 let store: LocalStore | undefined;
 let events: Event[];
-const clock: Clock = { now: () => 0, sleep: async () => {} };
+const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
 
 beforeEach(() => {
   top = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
@@ -178,6 +178,53 @@ describe('R272 unpacking what came back', () => {
     expect(existsSync(join(top, 'out-dir'))).toBe(false);
     expect(readFileSync(join(out, 'fine/inside'), 'utf8')).toBe('yes');
     expect(readFileSync(join(out, 'x/z'), 'utf8')).toBe('normal');
+  });
+
+  test('R272 links of links do not lead out either', async () => {
+    const out = join(top, 'out');
+    writeFileSync(join(top, 'victim'), 'secret');
+    const { refused } = await unpackOutputs(
+      archive(
+        { name: 'here', flag: '2', target: '.' },
+        { name: 'x', flag: '2', target: 'here/../victim' },
+        { name: 'd/deep/', flag: '5' },
+        { name: 'd/y', flag: '2', target: '../here/../victim' },
+        { name: 'd/deep/fine', flag: '2', target: '../../good' },
+        { name: 'good', content: 'yes' },
+      ),
+      out,
+    );
+    expect(refused.map(({ name }) => name)).toEqual(['x', 'd/y']);
+    expect(readFileSync(join(out, 'd/deep/fine'), 'utf8')).toBe('yes');
+  });
+
+  test('R272 whatever links and files an archive mixes, all that can be read below the directory lies below it, and nothing beside it changes', async () => {
+    const names = fc.constantFrom('a', 'b', 'c', 'a/b', 'a/c', 'b/a', 'a/b/c', '../v', './a', 'a/../b');
+    const targets = fc.array(fc.constantFrom('..', '.', 'a', 'b', 'c', 'v'), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
+    const entry = fc.oneof(
+      fc.record({ name: names, flag: fc.constant('2'), target: targets }), fc.record({ name: names, flag: fc.constant('1'), target: targets }),
+      fc.record({ name: names, content: fc.constant('mine') }), fc.record({ name: names.map((name) => `${name}/`), flag: fc.constant('5') }),
+    );
+    let n = 0;
+    await fc.assert(fc.asyncProperty(fc.array(entry, { maxLength: 8 }), async (entries) => {
+      const place = join(top, `place-${n++}`);
+      const out = join(place, 'p/out');
+      mkdirSync(out, { recursive: true });
+      for (const path of ['v', 'p/v']) writeFileSync(join(place, path), 'theirs');
+      // Twice: the second time through whatever the first has left.
+      for (const _ of [1, 2]) await unpackOutputs(archive(...entries), out).catch((error: unknown) => expect(error).toBeInstanceOf(RunctlError));
+      expect(['v', 'p/v'].map((path) => readFileSync(join(place, path), 'utf8'))).toEqual(['theirs', 'theirs']);
+      expect(readdirSync(place).sort()).toEqual(['p', 'v']);
+      expect(readdirSync(join(place, 'p')).sort()).toEqual(['out', 'v']);
+      // Not by Node, which follows links, round and round.
+      for (const path of execFileSync('find', ['.', '-mindepth', '1', '-print0'], { cwd: out, encoding: 'utf8' }).split('\0').filter(Boolean)) {
+        try {
+          expect(`${realpathSync(join(out, path))}/`, JSON.stringify(entries)).toMatch(new RegExp(`^${realpathSync(out)}/`));
+        } catch (error) {
+          if (!['ENOENT', 'ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        }
+      }
+    }), { numRuns: 300 });
   });
 
   test('no entry is written through a link: neither one of the archive nor one that was there', async () => {

@@ -8,8 +8,9 @@ import type { Clock } from '../core/clock.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { Shell, Store } from '../core/ports.ts';
+import { progress } from './progress.ts';
 import { bucketMissing, failedStage, parseAnswer, renderRead, renderUpload } from './remote.ts';
-import { again, inParallel } from './retry.ts';
+import { again, inParallel, urlLifeS } from './retry.ts';
 
 export { unpackOutputs } from './unpack.ts';
 
@@ -38,7 +39,6 @@ export interface PullRequest {
 }
 
 const PARALLEL_PIECES = 4;
-const URL_LIFE_S = 3600;
 const DEFAULT_MAX_DIRECT_BYTES = 8 * 1024 * 1024;
 /** Up to so many pieces the shell is not slower than a detour through the store. */
 const FEW_PIECES = 4;
@@ -65,12 +65,12 @@ export async function pullFile(request: PullRequest): Promise<void> {
 }
 
 async function throughStore(request: PullRequest, store: Store, part: string): Promise<void> {
-  const { shell, key, remote, report, signal, step = 'collect' } = request;
-  const moved = (doneBytes: number): void => report({ kind: 'transfer.moved', step, doneBytes, totalBytes: remote.sizeBytes });
+  const { shell, key, remote, report, clock, signal, step = 'collect' } = request;
+  const moved = progress({ report, clock, step }, 'fetch', remote.sizeBytes);
   try {
-    const url = await store.urlToWrite(key, URL_LIFE_S);
-    const script = renderUpload(remote.file, url);
     const timeoutMs = 60_000 * (1 + Math.ceil(remote.sizeBytes / 10_485_760));
+    const url = await store.urlToWrite(key, urlLifeS(timeoutMs));
+    const script = renderUpload(remote.file, url);
     const answer = parseAnswer(await again(request, () => shell.run(script, { timeoutMs, signal })));
     if (answer.word !== 'done') throw failure(remote, failedStage(answer.rest).why);
     await store.get(key, part, { onProgress: moved, signal });
@@ -83,7 +83,8 @@ async function throughStore(request: PullRequest, store: Store, part: string): P
 }
 
 async function throughShell(request: PullRequest, pieceBytes: number, part: string): Promise<void> {
-  const { shell, remote, report, signal, step = 'collect' } = request;
+  const { shell, remote, report, clock, signal, step = 'collect' } = request;
+  const moved = progress({ report, clock, step }, 'fetch', remote.sizeBytes);
   const pieces = Math.ceil(remote.sizeBytes / pieceBytes);
   const handle = await open(part, 'w', 0o600);
   let doneBytes = 0;
@@ -93,7 +94,7 @@ async function throughShell(request: PullRequest, pieceBytes: number, part: stri
       const content = await again(request, async () => pieceOf(remote, await shell.run(renderRead(remote.file, pieceBytes, n), { signal }), wanted));
       await handle.write(content, 0, content.length, n * pieceBytes);
       doneBytes += content.length;
-      report({ kind: 'transfer.moved', step, doneBytes, totalBytes: remote.sizeBytes });
+      moved(doneBytes);
     });
   } finally {
     await handle.close();
@@ -116,5 +117,5 @@ async function verify(part: string, remote: RemoteFile): Promise<void> {
 }
 
 function failure(remote: RemoteFile, why: string): RunctlError {
-  return new RunctlError('transfer-failed', `${remote.file} did not come back whole`, { cause: why, data: { file: remote.file } });
+  return new RunctlError('transfer-failed', `${remote.file} did not come back whole`, { cause: why, hints: ['df -h .', 'runctl explain transfer-failed'], data: { file: remote.file } });
 }

@@ -21,7 +21,7 @@ let run: string;
 let shell: LocalShell;
 let events: Event[];
 let store: LocalStore | undefined;
-const clock: Clock = { now: () => performance.now(), sleep: async (_ms, signal) => signal?.throwIfAborted() };
+const clock: Clock = { now: () => performance.now(), monotonic: () => performance.now(), sleep: async (_ms, signal) => signal?.throwIfAborted() };
 
 beforeEach(() => {
   top = realpathSync(mkdtempSync(join(tmpdir(), 'push-')));
@@ -94,7 +94,7 @@ describe('R039 R040 code arrives whole', () => {
     expect(summary).toMatchObject({ files: 102, bytes: 9 + 10 + 98 * 700, skipped: 0, route: route === 'store' ? 's3://local' : 'local', verified: true });
     expect(Object.keys(sent)).toHaveLength(102);
     expect(readdirSync(run).sort()).toEqual(['code', 'code.manifest']);
-    const moves = events.filter((event) => event.kind === 'transfer.moved');
+    const moves = events.filter((event) => event.kind === 'transfer.moved' && event.stage === 'send');
     expect(moves.at(-1)).toMatchObject({ doneBytes: summary.packedBytes, totalBytes: summary.packedBytes, step: 'sync' });
     expect(events.filter((event) => event.kind === 'note')).toEqual([]);
     expect(store?.objects() ?? []).toEqual([]);
@@ -177,7 +177,7 @@ describe('R039 R040 code arrives whole', () => {
   });
 });
 
-describe('R009 without a bucket', () => {
+describe('R009 R115 without a bucket', () => {
   test('too large: the exact two lines, before anything is sent', async () => {
     put({ 'train.py': '', 'weights.bin': randomBytes(400_000) });
     const error = await push({ maxDirectBytes: 300_000 }).catch((thrown: unknown) => thrown as RunctlError);
@@ -230,7 +230,7 @@ function meddling(meddle: (script: string, part: number | undefined, seen: numbe
 
 const flip = (script: string): string => script.replace(/(?<=<<'RUNCTL_END_OF_DATA'\n.{500})./s, (letter) => (letter === 'A' ? 'B' : 'A'));
 
-describe('R045 R046 transfers that go wrong', () => {
+describe('R045 R046 R115 sync edges: transfers that go wrong', () => {
   // Never an X at the byte that a test overwrites with one.
   beforeEach(() => put({ 'train.py': 'print(1)', 'data.bin': randomBytes(60_000).fill(0, 9, 10) }));
 

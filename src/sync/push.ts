@@ -2,14 +2,16 @@
 // in parts. The machine checks the archive, unpacks aside, verifies every file and moves the tree into place: all or nothing.
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { Shell, Store } from '../core/ports.ts';
 import type { PackedTree } from './pack.ts';
 import type { SyncPlan } from './plan.ts';
-import { type Answer, bucketMissing, failedStage, type Incoming, parseAnswer, partOverhead, renderFetchAndUnpack, renderForget, renderPart, renderUnpackParts } from './remote.ts';
-import { again, inParallel } from './retry.ts';
+import { type Stage, progress } from './progress.ts';
+import { type Answer, bucketMissing, failedStage, type Incoming, parseAnswer, partOverhead, renderArrival, renderFetchAndUnpack, renderForget, renderPart, renderUnpackParts } from './remote.ts';
+import { again, inParallel, urlLifeS } from './retry.ts';
 
 export interface PushRequest {
   plan: SyncPlan;
@@ -25,6 +27,8 @@ export interface PushRequest {
   signal?: AbortSignal;
   /** For events. */
   step?: string;
+  /** Between two questions how far the tree has come. */
+  lookMs?: number;
 }
 
 export interface PushSummary {
@@ -42,7 +46,6 @@ export interface PushSummary {
 const PARALLEL_PARTS = 4;
 /** Rounds in which parts that did not arrive are sent again. */
 const ROUNDS = 3;
-const URL_LIFE_S = 3600;
 
 export async function pushTree(request: PushRequest): Promise<PushSummary> {
   const { plan, archive, clock, store, shell } = request;
@@ -72,10 +75,10 @@ function megabytes(bytes: number): string {
 }
 
 async function throughStore(request: PushRequest, store: Store, incoming: Incoming): Promise<Answer> {
-  const { archive, shell, report, step = 'sync', signal } = request;
+  const { archive, report, step = 'sync', clock, signal } = request;
   // Random: two pushes of the same tree must not remove each other's object.
   const key = `runctl/sync/${incoming.sha256.slice(0, 16)}-${randomBytes(6).toString('hex')}.tar.gz`;
-  const moved = (doneBytes: number): void => report({ kind: 'transfer.moved', step, doneBytes, totalBytes: archive.packedBytes });
+  const moved = progress({ report, clock, step }, 'send', archive.packedBytes);
   let mayBeThere = true;
   try {
     await store.put(key, archive.file, { onProgress: moved, signal }).catch((error: unknown) => {
@@ -84,14 +87,55 @@ async function throughStore(request: PushRequest, store: Store, incoming: Incomi
       throw error;
     });
     moved(archive.packedBytes);
-    const url = await store.urlToRead(key, URL_LIFE_S);
-    const script = renderFetchAndUnpack(incoming, url);
-    return parseAnswer(await again(request, () => shell.run(script, { timeoutMs: patience(archive), signal })));
+    const url = await store.urlToRead(key, urlLifeS(patience(archive)));
+    return await arrive(request, incoming, renderFetchAndUnpack(incoming, url), 'fetch');
   } finally {
     if (mayBeThere) {
       await store.remove(key).catch((error: unknown) => {
         report({ kind: 'note', level: 'warning', text: `${store.name}/${key} could not be removed: ${error instanceof Error ? error.message : String(error)}` });
       });
+    }
+  }
+}
+
+/** Runs the script that makes a tree of what was sent; meanwhile asks now and then how far it is. `first`: what it begins with. */
+async function arrive(request: PushRequest, incoming: Incoming, script: string, first: 'fetch' | 'unpack' | undefined): Promise<Answer> {
+  const { archive, shell, signal } = request;
+  const done = new AbortController();
+  const watching = watchArrival(request, incoming, first, done.signal);
+  try {
+    return parseAnswer(await again(request, () => shell.run(script, { timeoutMs: patience(archive), signal })));
+  } finally {
+    done.abort();
+    await watching;
+  }
+}
+
+/** Between two questions; most trees have arrived before the first. */
+const LOOK_MS = 2000;
+
+/** A question that fails is no matter: the script itself will tell what is wrong. */
+async function watchArrival({ archive, shell, report, clock, step = 'sync', lookMs = LOOK_MS }: PushRequest, incoming: Incoming, first: Stage | undefined, done: AbortSignal): Promise<void> {
+  const totals: Partial<Record<string, number>> = { fetch: archive.packedBytes, unpack: archive.bytes, verify: archive.bytes };
+  const told = new Map<string, (doneBytes: number) => void>();
+  const moved = (stage: Stage, total: number, doneBytes: number): void => {
+    if (!told.has(stage)) told.set(stage, progress({ report, clock, step }, stage, total));
+    told.get(stage)!(Math.min(doneBytes, total));
+  };
+  if (first) moved(first, totals[first]!, 0);
+  for (;;) {
+    try {
+      // Real time, not the story's clock: what is waited for happens elsewhere, and a clock that leaps would ask without end.
+      await setTimeout(lookMs, undefined, { signal: done });
+      const { word, rest } = parseAnswer(await shell.run(renderArrival(incoming), { timeoutMs: 20_000, signal: done }));
+      const [stage = '', bytes = '', files = ''] = rest.split(' ');
+      const total = totals[stage];
+      if (word !== 'at' || total === undefined) continue;
+      // Small files take more room on a disk than they have bytes, so their number counts too.
+      const most = stage === 'unpack' ? (total * Number(files)) / archive.files : total;
+      moved(stage as Stage, total, Math.floor(Math.min(Number(bytes), most)));
+    } catch {
+      if (done.aborted) return;
     }
   }
 }
@@ -102,35 +146,37 @@ function patience(archive: PackedTree): number {
 }
 
 async function throughShell(request: PushRequest, incoming: Incoming): Promise<Answer> {
-  const { archive, shell, report, step = 'sync', signal } = request;
+  const { archive, shell, report, step = 'sync', clock, signal } = request;
   const run = (script: string) => again(request, async () => parseAnswer(await shell.run(script, { timeoutMs: patience(archive), signal })));
   const parts = await readParts(archive, shell, incoming);
-  const moved = (doneBytes: number): void => report({ kind: 'transfer.moved', step, doneBytes, totalBytes: archive.packedBytes });
+  const moved = progress({ report, clock, step }, 'send', archive.packedBytes);
   const whole = parts.length === 1 ? renderUnpackParts(incoming, 1, parts[0]) : undefined;
   try {
     moved(0);
     if (whole !== undefined && Buffer.byteLength(whole) <= shell.maxScriptBytes) {
       // Small enough for one call: nothing else costs as much as a round trip.
-      const answer = await run(whole);
+      const answer = await arrive(request, incoming, whole, undefined);
       if (answer.word !== 'missing') {
         moved(archive.packedBytes);
         return answer;
       }
     }
     let wanted = parts.map((_part, n) => n);
+    let complaint = '';
     for (let round = 1; ; round++) {
       let doneBytes = archive.packedBytes - wanted.reduce((sum, n) => sum + parts[n]!.length, 0);
       await inParallel(wanted.length, PARALLEL_PARTS, async (i) => {
         const n = wanted[i]!;
-        await run(renderPart(incoming, n, parts[n]!));
+        const { word, rest } = await run(renderPart(incoming, n, parts[n]!));
+        if (word === 'failed') complaint = failedStage(rest).why;
         doneBytes += parts[n]!.length;
         moved(doneBytes);
       });
-      // What each part's own answer said does not matter: only what lies on the machine does.
-      const answer = await run(renderUnpackParts(incoming, parts.length));
+      // What each part's own answer said explains at most: only what lies on the machine counts.
+      const answer = await arrive(request, incoming, renderUnpackParts(incoming, parts.length), 'unpack');
       if (answer.word !== 'missing') return answer;
       wanted = answer.rest.split(' ').map(Number).filter((n) => n < parts.length);
-      if (round === ROUNDS) throw failure({ word: 'failed', rest: `send ${wanted.length} of ${parts.length} parts did not arrive in ${ROUNDS} rounds` }, request);
+      if (round === ROUNDS) throw failure({ word: 'failed', rest: `send ${wanted.length} of ${parts.length} parts did not arrive in ${ROUNDS} rounds${complaint === '' ? '' : `: ${complaint}`}` }, request);
     }
   } catch (error) {
     await forget(request, incoming);
@@ -178,9 +224,10 @@ function failure(answer: Answer, { archive, runDirectory }: PushRequest): Runctl
     verify: 'while the files were verified',
     place: 'while the code was moved into place',
   };
-  return new RunctlError('sync-failed', `the code did not arrive whole: it failed ${stages[stage] ?? 'on the machine'}`, {
+  const full = /No space left|Disk quota exceeded|curl ended with 23/i.test(why);
+  return new RunctlError('sync-failed', full ? 'the code did not arrive whole: the disk of the machine is full' : `the code did not arrive whole: it failed ${stages[stage] ?? 'on the machine'}`, {
     cause: why === '' ? undefined : why,
-    hints: stage === 'fetch' ? ['check that the machine reaches S3 (route, endpoint policy), then repeat the command'] : ['repeat the command: nothing was started'],
+    hints: full ? ['runctl config set aws.root_volume_gb 100', 'runctl config set sync.exclude "data/,*.mp4"'] : stage === 'fetch' ? ['check that the machine reaches S3 (route, endpoint policy), then repeat the command'] : ['repeat the command: nothing was started'],
     data: { stage, runDirectory },
   });
 }

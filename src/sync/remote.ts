@@ -35,7 +35,7 @@ export function renderPart(incoming: Incoming, n: number, content: Buffer): stri
     header({ ...places(incoming), n }),
     'mkdir -p "$in" || exit 1',
     partText(n, content),
-    'if [ -f "$in/part.$n" ]; then answer part "$n"; else answer failed send "part $n did not arrive as it was sent"; fi',
+    'if [ -f "$in/part.$n" ]; then answer part "$n"; else answer failed send "part $n did not arrive as it was sent: $(printf %s "$why" | last_words)"; fi',
     '',
   ].join('\n');
 }
@@ -44,9 +44,10 @@ function partText(n: number, content: Buffer): string {
   const sha256 = createHash('sha256').update(content).digest('hex');
   const lines = content.toString('base64').replace(/.{4000}/g, '$&\n');
   return [
-    `base64 -d >"$in/part.${n}.tmp" <<'${END}'`,
+    `why=$(base64 -d 2>&1 >"$in/part.${n}.tmp" <<'${END}'`,
     lines,
     END,
+    ')',
     `if [ "$(hash_of "$in/part.${n}.tmp")" = ${sha256} ]; then mv "$in/part.${n}.tmp" "$in/part.${n}"; else rm -f "$in/part.${n}.tmp"; fi`,
   ].join('\n');
 }
@@ -95,10 +96,14 @@ export function renderUpload(file: string, url: string): string {
 function curl(words: string, url: string): string {
   if (/[\r\n]/.test(url)) throw new RangeError('a URL has no line breaks');
   return [
+    'for attempt in 1 2 3; do',
     'status=0',
     `curl -q --fail --silent --show-error --globoff --connect-timeout 20 --retry 3 --retry-connrefused ${words} --config - 2>"$in/curl" <<'${END}' || status=$?`,
     `url = "${url.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
     END,
+    // A connection that broke off: curl itself tries again only after answers. Both ends may repeat what these URLs do.
+    'case $status in 18 | 35 | 52 | 55 | 56 | 92) sleep "$attempt" ;; *) break ;; esac',
+    'done',
   ].join('\n');
 }
 
@@ -110,6 +115,23 @@ export function renderRead(file: string, blockBytes: number, block: number): str
     '[ -f "$file" ] || { answer failed read "there is no such file"; exit 1; }',
     'answer piece "$(piece | { if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi; } | cut -c1-64)"',
     'piece | base64',
+    '',
+  ].join('\n');
+}
+
+/** How far the tree has come: "at STAGE BYTES FILES", files while it is unpacked. Asked while the script that makes it runs. */
+export function renderArrival(incoming: Incoming): string {
+  return [
+    header(places(incoming)),
+    'stage=fetch',
+    '[ ! -f "$in/stage" ] || read -r stage <"$in/stage"',
+    'bytes=0 files=0',
+    'case $stage in',
+    '  fetch) [ ! -f "$in/archive" ] || bytes=$(($(wc -c <"$in/archive"))) ;;',
+    '  unpack) bytes=$(($(du -sk "$in/tree/code" 2>/dev/null | cut -f1) * 1024)) files=$(($(find "$in/tree/code" ! -type d -print 2>/dev/null | wc -l))) ;;',
+    '  verify) [ ! -f "$in/verified" ] || read -r bytes <"$in/verified" ;;',
+    'esac',
+    'answer at "$stage" "$bytes" "$files"',
     '',
   ].join('\n');
 }

@@ -4,6 +4,13 @@ import { RunctlError } from '../core/errors.ts';
 
 const TRIES = 4;
 const FIRST_PAUSE_MS = 300;
+/** SSM may take so long to hand a command over (DeliveryTimedOut comes after it). */
+const DELIVERY_MS = 120_000;
+
+/** How long a URL in a script of this patience has to work: as short as the last try allows, for scripts are kept longer than URLs should live. */
+export function urlLifeS(timeoutMs: number): number {
+  return Math.ceil((TRIES * (DELIVERY_MS + timeoutMs)) / 1000);
+}
 
 export interface Retry {
   clock: Clock;

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { RunctlError } from '../core/errors.ts';
 import { findProjectRoot } from './root.ts';
 
@@ -9,7 +9,10 @@ let top: string;
 beforeEach(() => {
   top = realpathSync(mkdtempSync(join(tmpdir(), 'root-')));
 });
-afterEach(() => rmSync(top, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(top, { recursive: true, force: true });
+});
 
 function tree(...paths: string[]): void {
   for (const path of paths) {
@@ -32,6 +35,10 @@ describe('the project root', () => {
     ['R042 .runctl.toml is a marker', ['p/.runctl.toml', 'p/a/b/train.py'], 'p/a/b/train.py', 'p', 'a/b/train.py'],
     ['R042 no markers: the script’s directory', ['p/other.py', 'p/a/train.py'], 'p/a/train.py', 'p/a', 'train.py'],
     ['R042 a submodule is a checkout of its own', ['p/.git/', 'p/mod/.git', 'p/mod/train.py'], 'p/mod/train.py', 'p/mod', 'train.py'],
+    ['R042 the nearer of two checkouts', ['p/.git/', 'p/inner/.git/', 'p/inner/sub/train.py'], 'p/inner/sub/train.py', 'p/inner', 'sub/train.py'],
+    ['R042 a linked worktree: .git is a file', ['w/.git', 'w/requirements.txt', 'w/a/train.py'], 'w/a/train.py', 'w', 'a/train.py'],
+    ['R042 a marker beside the script wins over one above', ['p/pyproject.toml', 'p/exp/setup.cfg', 'p/exp/train.py'], 'p/exp/train.py', 'p/exp', 'train.py'],
+    ['R042 names with blanks, quotes and umlauts', ["p ö/it's/.git/", "p ö/it's/a b/train.py"], "p ö/it's/a b/train.py", "p ö/it's", 'a b/train.py'],
     ['R042 an ordinary package.json', ['p/package.json', 'p/ml/train.py'], 'p/ml/train.py', 'p', 'ml/train.py'],
   ])('%s', async (_what, paths, script, root, inside) => {
     tree(...paths);
@@ -52,6 +59,35 @@ describe('the project root', () => {
     expect(await findProjectRoot({ cwd: top, script: 'deep/train.py', projectRoot: 'alias' })).toMatchObject({ ...expected, why: 'given by --project-root' });
     symlinkSync('train.py', join(top, 'real/sub/latest.py'));
     expect(await findProjectRoot({ cwd: top, script: 'real/sub/latest.py' })).toMatchObject({ directory: join(top, 'real'), script: 'sub/latest.py' });
+  });
+
+  test('R042 neither home nor / nor /tmp becomes the project by accident', async () => {
+    tree('home/.git/', 'home/package.json', 'home/train.py', 'home/p/train.py', 'home/q/.git/', 'home/q/train.py', 'shared/train.py', 'shared/pyproject.toml', 'shared/own/train.py');
+    vi.stubEnv('HOME', join(top, 'home'));
+    chmodSync(join(top, 'shared'), 0o1777);
+    expect(await findProjectRoot({ cwd: top, script: 'home/p/train.py' })).toMatchObject({ directory: join(top, 'home/p') });
+    expect(await findProjectRoot({ cwd: top, script: 'home/q/train.py' })).toMatchObject({ directory: join(top, 'home/q') });
+    expect(await findProjectRoot({ cwd: top, script: 'shared/own/train.py' })).toMatchObject({ directory: join(top, 'shared/own') });
+    for (const place of ['home', 'shared']) {
+      const error = await refused({ cwd: top, script: `${place}/train.py` });
+      expect(error.message).toContain(`all of that directory would be the project`);
+      expect(error.hints).toContain(`--project-root ${top}/${place}`);
+      expect(await findProjectRoot({ cwd: top, script: `${place}/train.py`, projectRoot: place })).toMatchObject({ directory: join(top, place), script: 'train.py' });
+    }
+  });
+
+  test('R042 a script that is a link, and a project reached through links, in any combination', async () => {
+    tree('real/.git/', 'real/a/train.py', 'real/b/', 'other/train.py', 'other/requirements.txt');
+    symlinkSync(join(top, 'real'), join(top, 'one'));
+    symlinkSync(join(top, 'one'), join(top, 'two'));
+    symlinkSync('../a/train.py', join(top, 'real/b/same.py'));
+    symlinkSync(join(top, 'other'), join(top, 'real/borrowed'));
+    for (const script of ['two/b/same.py', 'one/b/same.py', 'real/b/same.py', join(top, 'two/b/same.py')]) {
+      expect(await findProjectRoot({ cwd: top, script })).toMatchObject({ directory: join(top, 'real'), script: 'b/same.py' });
+    }
+    // What the link leads to is another project.
+    expect(await findProjectRoot({ cwd: top, script: 'two/borrowed/train.py' })).toMatchObject({ directory: join(top, 'other'), script: 'train.py' });
+    expect((await refused({ cwd: top, script: 'two/borrowed/train.py', projectRoot: 'two' })).hints[0]).toBe(`--project-root ${top}/other`);
   });
 
   test('the reason is told', async () => {
@@ -81,7 +117,7 @@ describe('the project root', () => {
 
   test('R044 a script that is not there, with what was perhaps meant', async () => {
     tree('p/.git/', 'p/train.py', 'p/dir/');
-    expect((await refused({ cwd: join(top, 'p'), script: 'trian.py' })).hints).toEqual(['did you mean train.py?']);
+    expect((await refused({ cwd: join(top, 'p'), script: 'trian.py' })).reason).toBe('Did you mean train.py?');
     expect((await refused({ cwd: top, script: 'p/dir' })).message).toContain('is a directory');
     expect((await refused({ cwd: top, script: 'p/train.py/x' })).message).toContain('there is no script');
     expect((await refused({ cwd: top, script: 'no/such/x.py' })).reason).toContain('does not exist');

@@ -41,9 +41,15 @@ export async function findProjectRoot({ cwd, script, projectRoot }: RootRequest)
 
 type Detected = Omit<ProjectRoot, 'script'>;
 
+/** The project that a directory lies in, when a git checkout or a project file says so. */
+export function projectAround(directory: string): string | undefined {
+  const found = detect(realpathSync(directory));
+  return found.marker === undefined ? undefined : found.directory;
+}
+
 function given(directory: string): Detected {
   if (kindOf(directory) !== 'directory') {
-    throw new RunctlError('script-missing', `the project root ${directory} is not a directory`, { hints: ['runctl ... --project-root DIRECTORY'], data: { root: directory } });
+    throw new RunctlError('script-missing', `the project root ${directory} is not a directory`, { hints: [`ls -ld ${directory}`, 'runctl aws train INSTANCE_ID SCRIPT --project-root DIRECTORY'], data: { root: directory } });
   }
   return { directory: realpathSync(directory), why: 'given by --project-root' };
 }
@@ -55,18 +61,25 @@ function detect(scriptDirectory: string): Detected {
     if (dirname(directory) === directory) break;
   }
   // `.git` is a file in submodules and linked worktrees: they are checkouts of their own.
-  const checkout = ancestors.find((directory) => existsSync(join(directory, '.git')));
+  // A checkout of the home directory keeps settings of programs; what lies below is no part of it.
+  const checkout = ancestors.find((directory) => existsSync(join(directory, '.git')) && !isEverybodys(directory));
   if (checkout !== undefined) return { directory: checkout, why: 'the git checkout that holds the script', marker: join(checkout, '.git') };
-  for (const directory of ancestors.filter((candidate) => candidate === scriptDirectory || !isNobodysProject(candidate))) {
+  for (const directory of ancestors.filter((candidate) => (candidate === scriptDirectory ? !isEverybodys(candidate) : !isNobodysProject(candidate)))) {
     const marker = MARKERS.find((name) => existsSync(join(directory, name)));
     if (marker !== undefined) return { directory, why: `the nearest directory with a project file (${marker})`, marker: join(directory, marker) };
   }
+  if (isEverybodys(scriptDirectory)) throw tooWide(scriptDirectory);
   return { directory: scriptDirectory, why: 'the directory of the script: no git checkout and no project file above it' };
 }
 
 /** A stray package.json in the home directory must not make all of it the project; nor one in / or /tmp. */
 function isNobodysProject(directory: string): boolean {
-  return directory === dirname(directory) || directory === realHome() || (statSync(directory).mode & 0o002) !== 0;
+  return isEverybodys(directory) || (statSync(directory).mode & 0o002) !== 0;
+}
+
+/** The home directory, /, and directories such as /tmp, where anybody may put things but only remove their own. */
+function isEverybodys(directory: string): boolean {
+  return directory === dirname(directory) || directory === realHome() || (statSync(directory).mode & 0o1002) === 0o1002;
 }
 
 function realHome(): string {
@@ -95,9 +108,17 @@ function missing(file: string, kind: 'directory' | 'other' | 'none', cwd: string
   const siblings = kindOf(directory) === 'directory' ? readdirSync(directory) : [];
   const meant = nearest(basename(file), siblings);
   return new RunctlError('script-missing', kind === 'none' ? `there is no script ${file}` : `the script ${file} is a ${kind === 'directory' ? 'directory' : 'special file'}`, {
-    cause: siblings.length === 0 && kind === 'none' ? `The directory ${directory} ${kindOf(directory) === 'directory' ? 'is empty' : 'does not exist'}.` : undefined,
-    hints: meant !== undefined && kind === 'none' ? [`did you mean ${relative(cwd, join(directory, meant)) || meant}?`] : [`ls ${directory}`],
+    cause: meant !== undefined && kind === 'none' ? `Did you mean ${relative(cwd, join(directory, meant)) || meant}?` : siblings.length === 0 && kind === 'none' ? `The directory ${directory} ${kindOf(directory) === 'directory' ? 'is empty' : 'does not exist'}.` : undefined,
+    hints: [`ls ${directory}`],
     data: { script: file },
+  });
+}
+
+function tooWide(directory: string): RunctlError {
+  return new RunctlError('script-missing', `the script lies in ${directory} itself, and all of that directory would be the project`, {
+    cause: 'The project is what goes to the machine: the git checkout, else the nearest directory with a project file, else the directory of the script. The home directory, / and directories for temporary files are taken for it only when they are named.',
+    hints: ['mkdir my-project', `--project-root ${directory}`],
+    data: { root: directory },
   });
 }
 

@@ -89,7 +89,7 @@ function paxRecords(body: Buffer): Record<string, string> {
 }
 
 function damaged(why: string): RunctlError {
-  return new RunctlError('transfer-failed', 'the archive is damaged', { cause: why });
+  return new RunctlError('transfer-failed', 'the archive is damaged', { cause: why, hints: ['runctl explain transfer-failed'] });
 }
 
 /** A stream of chunks, read by the byte. */

@@ -31,7 +31,7 @@ export async function unpackOutputs(archive: string, directory: string, { maxByt
     if (path === '') return;
     if (entry.type === 'directory') return void (await makeDirectory(directory, path));
     if (entry.type === 'link') {
-      const end = isAbsolute(entry.target) ? undefined : insideOf(posix.join(dirname(path), entry.target));
+      const end = isAbsolute(entry.target) || turnsBack(entry.target) ? undefined : insideOf(posix.join(dirname(path), entry.target));
       return end === undefined ? refuse(entry.name, `it links to ${entry.target}, outside of the directory`) : void links.push({ path, target: entry.target });
     }
     if (entry.type === 'hardlink') {
@@ -44,7 +44,7 @@ export async function unpackOutputs(archive: string, directory: string, { maxByt
     }
     if (entry.type !== 'file') return refuse(entry.name, 'it is neither a file nor a directory nor a link');
     result.bytes += entry.sizeBytes;
-    if (result.bytes > maxBytes) throw new RunctlError('transfer-failed', 'the archive is larger than allowed', { cause: `It holds more than ${maxBytes} bytes.` });
+    if (result.bytes > maxBytes) throw new RunctlError('transfer-failed', 'the archive is larger than allowed', { cause: `It holds more than ${maxBytes} bytes.`, hints: ['runctl explain transfer-failed'] });
     await clear(directory, path);
     await write(join(directory, path), entry);
     result.files++;
@@ -56,7 +56,7 @@ export async function unpackOutputs(archive: string, directory: string, { maxByt
     });
   } catch (error) {
     const { code = '', syscall, message } = error as NodeJS.ErrnoException;
-    if (code.startsWith('Z_')) throw new RunctlError('transfer-failed', 'the archive is damaged', { cause: message, source: error });
+    if (code.startsWith('Z_')) throw new RunctlError('transfer-failed', 'the archive is damaged', { cause: message, hints: ['runctl explain transfer-failed'], source: error });
     if (syscall !== undefined) throw new RunctlError('transfer-failed', `${directory} cannot be filled`, { cause: message, hints: [`df -h ${directory}`, `ls -ld ${directory}`], source: error });
     throw error;
   }
@@ -65,6 +65,12 @@ export async function unpackOutputs(archive: string, directory: string, { maxByt
     await symlink(target, join(directory, path));
   }
   return result;
+}
+
+/** Whether a target goes up again after a name: where that leads is not to be seen in the text when the name is a link too. */
+function turnsBack(target: string): boolean {
+  const parts = target.split('/').filter((part) => part !== '' && part !== '.');
+  return parts.lastIndexOf('..') > parts.findIndex((part) => part !== '..') && parts.some((part) => part !== '..');
 }
 
 /** The path in normal form, '' for the directory itself, undefined when it leads out. */
