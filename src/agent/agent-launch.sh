@@ -1,7 +1,7 @@
 #!/bin/sh
 # The part of the runctl agent that starts a job and stays with it: launch, supervise, exec. Appended to agent.sh, whose
 # functions and variables it uses; a copy of both stays in the run directory, for the supervisor outlives the call.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2154,SC2034
 
 rc_setsid_py='import os,signal,sys
 if os.getpgrp()!=os.getpid(): os.setsid()
@@ -28,33 +28,10 @@ runctl_top() { # -> rc_top: number of the newest claim
     [ ! -L "$rc_claim" ] || [ "$rc_n" -le "$rc_top" ] || rc_top=$rc_n
   done
 }
-runctl_busy() { # -> rc_other: another run that is alive
-  rc_mine=$rc_run
-  for rc_run in "$rc_base"/runs/*; do
-    if [ "$rc_run" = "$rc_mine" ] || [ ! -L "$rc_run/launch" ] || [ -f "$rc_run/exit_record" ]; then continue; fi
-    runctl_phase
-    case $rc_phase in starting | running)
-      rc_other=${rc_run##*/} rc_run=$rc_mine
-      return 0
-      ;;
-    esac
-  done
-  rc_run=$rc_mine
-  return 1
-}
-runctl_refuse() {
-  runctl_run "$rc_other"
-  runctl_phase
-  printf 'runctl agent: %s is %s on this machine\n' "$rc_other" "$rc_phase" >&2
-  runctl_begin
-  runctl_say outcome refused
-  runctl_facts
-  runctl_end
-  exit 75
-}
-# RUN_ID [--force], with RUNCTL_AGENT (this text), RUNCTL_JOB (job.sh) and RUNCTL_SCRIPT set by the caller.
+# RUN_ID [--force], with RUNCTL_AGENT (this text), RUNCTL_JOB (job.sh), RUNCTL_SCRIPT and RUNCTL_LOG (may be empty) set by the caller.
 runctl_launch() {
   runctl_run "$1"
+  runctl_log_check "${RUNCTL_LOG-}"
   runctl_make
   rc_flag=${2:-plain} rc_outcome=already
   runctl_proc $$ || runctl_fail 70 no-process "cannot read the start time of a process: neither /proc nor ps works here"
@@ -94,6 +71,7 @@ runctl_launch() {
   runctl_end
 }
 runctl_start() {
+  runctl_place_log
   # The job's environment may hold secrets: for its owner's eyes only.
   if ! (umask 077 && printf '%s\nrunctl_main "$@"\n' "$RUNCTL_AGENT" >"$rc_run/agent.sh" && printf '%s\n' "$RUNCTL_JOB" >"$rc_run/job.sh") ||
     ! printf %s "$RUNCTL_SCRIPT" >"$rc_run/script" || ! : >>"$rc_run/training.log"; then
@@ -115,6 +93,15 @@ runctl_start() {
     runctl_nap 0.05
   done
 }
+runctl_place_log() { # training.log of the run leads to where the log is wanted; what is in it already moves there
+  [ -n "$rc_log_file" ] || return 0
+  if [ -f "$rc_run/training.log" ] && [ ! -L "$rc_run/training.log" ]; then
+    rc_why=$( (cat "$rc_run/training.log" >>"$rc_log_file") 2>&1) || runctl_fail 73 log-unwritable "the log cannot be written to $rc_log_file: $rc_why"
+  fi
+  rc_why=$( (: >>"$rc_log_file") 2>&1) || runctl_fail 73 log-unwritable "the log cannot be written to $rc_log_file: $rc_why"
+  runctl_own "$rc_log_file"
+  runctl_link "$rc_run/training.log" "$rc_log_file"
+}
 runctl_link() { # LINK TARGET: replaced in one step
   ln -s "$2" "$1.$$" && mv -f "$1.$$" "$1"
 }
@@ -128,6 +115,8 @@ runctl_supervise() {
   cd "$rc_run" || exit 1
   runctl_proc $$
   rc_self=$rc_start
+  runctl_born
+  echo "$rc_born" | runctl_put boot
   echo "$$ $rc_self" | runctl_put supervisor
   runctl_top
   # shellcheck disable=SC2046
@@ -136,6 +125,11 @@ runctl_supervise() {
     echo "runctl: $1 was launched meanwhile; $rc_id does not start" | tee -a training.log
     exit 1
   fi
+  # As the user of the job, who may be kept out of a directory that the launch could write in as root.
+  rc_why=$( (: >>training.log) 2>&1) || {
+    echo "runctl: $rc_user cannot write the log: $rc_why"
+    exit 1
+  }
   head -c 65536 /dev/zero >reserve # given back at the end, so that a full disk cannot keep the exit record from being written
   rc_started=$(date +%s)
   runctl_detached sh "$rc_run/agent.sh" exec "$rc_run" </dev/null >>training.log 2>&1 &
@@ -176,7 +170,11 @@ runctl_exec() {
   IFS= read -r rc_line <"$rc_path" 2>/dev/null || :
   rc_line=${rc_line%"$(printf '\r')"}
   if [ "${rc_path%.py}" != "$rc_path" ]; then
-    if [ -x .venv/bin/python ]; then set -- "$rc_code/.venv/bin/python" "$rc_path" "$@"; else set -- python3 "$rc_path" "$@"; fi
+    rc_python=python3
+    # What a Deep Learning image was made for is not in its python3.
+    [ "$rc_code" != "$rc_run/code" ] || [ ! -x /opt/pytorch/bin/python ] || rc_python=/opt/pytorch/bin/python
+    [ ! -x .venv/bin/python ] || rc_python=$rc_code/.venv/bin/python
+    set -- "$rc_python" "$rc_path" "$@"
   elif [ -x "$rc_path" ]; then
     set -- "$rc_path" "$@"
   elif [ "${rc_line#\#!}" != "$rc_line" ]; then
@@ -194,6 +192,10 @@ RUNCTL_SHEBANG
   fi
   PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin} PYTHONUNBUFFERED=1
   export PATH PYTHONUNBUFFERED
+  if [ -x .venv/bin/python ]; then # for python, accelerate and the like in shell scripts
+    VIRTUAL_ENV=$rc_code/.venv PATH=$rc_code/.venv/bin:$PATH
+    export VIRTUAL_ENV
+  fi
   runctl_job_env
   RUNCTL_RUN_ID=$rc_id RUNCTL_RUN_DIR=$rc_run RUNCTL_CHECKPOINT_DIR=$rc_run/checkpoints RUNCTL_CODE_DIR=$rc_code
   export RUNCTL_RUN_ID RUNCTL_RUN_DIR RUNCTL_CHECKPOINT_DIR RUNCTL_CODE_DIR

@@ -6,6 +6,7 @@
 #   BASE/runs/ID/      code/ checkpoints/ training.log training.pid training_exit_code.txt training_complete.txt, and
 #     launch           symlink "ID PID START FLAG": the call that launched it     supervisor, job   "PID START [STARTED_AT]"
 #     exit_record      key=value, written last, by rename                        heartbeat         epoch seconds
+#     boot             which start of the machine it was launched in: "BOOT_ID START_OF_PID_1"
 # Never write two opening braces in a row here: SSM would take them for a parameter.
 
 # --- facts: key=value lines between two marks; key64 means that the value is base64 ---
@@ -50,6 +51,34 @@ runctl_alive() { # PID START
   case $rc_state in Z* | X*) return 1 ;; esac
   [ "$rc_start" = "$2" ]
 }
+
+runctl_born() { # -> rc_born: this start of the machine, "BOOT_ID START_OF_PID_1", - for what cannot be read
+  rc_born=-
+  if [ -r /proc/sys/kernel/random/boot_id ]; then
+    read -r rc_born </proc/sys/kernel/random/boot_id
+  else
+    rc_born=$(sysctl -n kern.bootsessionuuid 2>/dev/null) || rc_born=-
+  fi
+  # A container keeps the boot id of its host; its first process is new each time. Where /proc is missing, ps tells no more than that.
+  if [ -r /proc/1/stat ] && runctl_proc 1; then rc_born="$rc_born ${rc_start%@*}"; else rc_born="$rc_born -"; fi
+}
+runctl_booted() { # -> rc_booted: epoch seconds of the start that rc_born names; empty when not known
+  rc_booted=$(sed -n 's/^btime \([0-9]*\)$/\1/p' /proc/stat 2>/dev/null)
+  if [ -n "$rc_booted" ]; then
+    rc_hz=$(getconf CLK_TCK 2>/dev/null) || rc_hz=100
+    case ${rc_born##* } in *[!0-9]*) ;; *) rc_booted=$((rc_booted + ${rc_born##* } / rc_hz)) ;; esac
+  else
+    rc_booted=$(sysctl -n kern.boottime 2>/dev/null | sed -n 's/^[^0-9]*sec = \([0-9]*\),.*/\1/p')
+  fi
+}
+runctl_rebooted() { # since the launch of rc_run? False too when nobody can tell
+  [ -f "$rc_run/boot" ] || return 1
+  runctl_born
+  read -r rc_was rc_was_one <"$rc_run/boot"
+  case $rc_was:${rc_born% *} in -:* | :* | *:-) ;; *) [ "$rc_was" = "${rc_born% *}" ] || return 0 ;; esac
+  case $rc_was_one:${rc_born#* } in -:* | *:- | :*) return 1 ;; *) [ "$rc_was_one" != "${rc_born#* }" ] ;; esac
+}
+runctl_mtime() { stat -c %Y "$1" 2>/dev/null || stat -f %m "$1" 2>/dev/null; }
 
 # --- places ---
 runctl_passwd() { # UID -> rc_pw_name rc_pw_home
@@ -104,8 +133,34 @@ runctl_make() {
   [ -w "$rc_run" ] || runctl_fail 73 unwritable "cannot write in $rc_run as $(id -un)"
   [ "$rc_me" = "$rc_owner" ] || chown -h "$rc_owner:$rc_group" "$rc_base" "$rc_base/claims" "$rc_base/runs" "$rc_run" "$rc_run/code" "$rc_run/checkpoints"
 }
-runctl_prepare() { # RUN_ID
+runctl_log_check() { # PATH: the log of rc_run elsewhere than in its directory -> rc_log_file. Its directory is made, and tried
+  rc_log_file=''
+  [ -n "$1" ] || return 0
+  rc_log_file=$1
+  case $rc_log_file in
+    /*) ;;
+    "~"/*) rc_log_file=${rc_home%/}/${rc_log_file#??} ;;
+    *) rc_log_file=${rc_home%/}/$rc_log_file ;;
+  esac
+  rc_dir=${rc_log_file%/*} rc_top_made=''
+  rc_n=$rc_dir
+  while [ -n "$rc_n" ] && [ ! -e "$rc_n" ]; do
+    rc_top_made=$rc_n
+    rc_n=${rc_n%/*}
+  done
+  rc_why=$(mkdir -p "$rc_dir" 2>&1) || runctl_fail 73 log-unwritable "the directory for the log cannot be made: $rc_why"
+  # A disk that is full takes new names, but no bytes.
+  rc_why=$( (head -c 65536 /dev/zero >"$rc_log_file.try") 2>&1) || {
+    rm -f "$rc_log_file.try"
+    runctl_fail 73 log-unwritable "the log cannot be written to $rc_log_file: $rc_why"
+  }
+  rm -f "$rc_log_file.try"
+  [ -z "$rc_top_made" ] || runctl_own "$rc_top_made"
+}
+runctl_prepare() { # RUN_ID [--force [LOG]]: refused before anything is sent while another job is alive
   runctl_run "$1"
+  [ "${2-}" = --force ] || ! runctl_busy || runctl_refuse
+  runctl_log_check "${3-}"
   runctl_make
   runctl_begin
   runctl_say run_id "$rc_id"
@@ -153,8 +208,40 @@ runctl_phase() { # of rc_run
     rc_phase=lost
   fi
 }
+runctl_busy() { # -> rc_other: another run that is alive
+  rc_mine=$rc_run
+  for rc_run in "$rc_base"/runs/*; do
+    if [ "$rc_run" = "$rc_mine" ] || [ ! -L "$rc_run/launch" ] || [ -f "$rc_run/exit_record" ]; then continue; fi
+    runctl_phase
+    case $rc_phase in starting | running)
+      rc_other=${rc_run##*/} rc_run=$rc_mine
+      return 0
+      ;;
+    esac
+  done
+  rc_run=$rc_mine
+  return 1
+}
+runctl_refuse() {
+  runctl_run "$rc_other"
+  rc_tries=0
+  runctl_phase
+  while [ "$rc_tries" -lt 30 ]; do # claimed a moment ago: its pid is what whoever is refused needs to know
+    case $rc_phase in none | starting) ;; *) break ;; esac
+    rc_tries=$((rc_tries + 1))
+    runctl_nap 0.1
+    runctl_phase
+  done
+  printf 'runctl agent: %s is %s on this machine\n' "$rc_other" "$rc_phase" >&2
+  runctl_begin
+  runctl_say outcome refused
+  runctl_facts
+  runctl_end
+  exit 75
+}
 runctl_facts() { # of rc_run, after runctl_phase
   rc_log=$rc_run/training.log
+  [ ! -L "$rc_log" ] || rc_log=$(readlink "$rc_log")
   runctl_size "$rc_log"
   rc_beat=''
   [ ! -f "$rc_run/heartbeat" ] || read -r rc_beat <"$rc_run/heartbeat"
@@ -166,16 +253,23 @@ runctl_facts() { # of rc_run, after runctl_phase
   runctl_say ended_at "$rc_ended"
   runctl_say heartbeat_at "$rc_beat"
   [ -d "$rc_run" ] || return 0
+  runctl_say now_at "$(date +%s)"
+  if runctl_rebooted; then
+    runctl_booted
+    runctl_say rebooted yes
+    runctl_say booted_at "$rc_booted"
+  fi
   runctl_say64 directory "$rc_run"
   [ ! -f "$rc_run/script" ] || printf 'script64=%s\n' "$(base64 <"$rc_run/script" | tr -d '\n')"
   if [ -f "$rc_log" ]; then
     runctl_say64 log "$rc_log"
     runctl_say log_bytes "$rc_size"
+    runctl_say log_at "$(runctl_mtime "$rc_log")"
   fi
   rc_newest=$(find "$rc_run/checkpoints/" -type f -size +0 ! -name '.*' ! -name '*.tmp' ! -name '*.part' -exec ls -td {} + 2>/dev/null | head -n 1)
   if [ -n "$rc_newest" ]; then
     runctl_say64 checkpoint "$rc_newest"
-    runctl_say checkpoint_at "$(stat -c %Y "$rc_newest" 2>/dev/null || stat -f %m "$rc_newest" 2>/dev/null)"
+    runctl_say checkpoint_at "$(runctl_mtime "$rc_newest")"
   fi
 }
 runctl_bytes() { # OFFSET MAX_BYTES: of the log
@@ -224,6 +318,19 @@ runctl_log() { # RUN_ID OFFSET MAX_BYTES
   runctl_end
 }
 
+runctl_jobs() { # every run that was ever launched here, one a line: RUN PHASE PID STARTED_AT, - for what is not known
+  rc_list=''
+  for rc_run in "$rc_base"/runs/*; do
+    [ -L "$rc_run/launch" ] || continue
+    runctl_phase
+    rc_list="$rc_list${rc_run##*/} $rc_phase ${rc_pid:--} ${rc_started:--}
+"
+  done
+  runctl_begin
+  runctl_say64 jobs "$rc_list"
+  runctl_end
+}
+
 # --- ending ---
 runctl_signal() { # SIGNAL: to the job's process group, as long as it is the process we started
   runctl_alive "$rc_pid" "$rc_mark" || return 1
@@ -259,18 +366,30 @@ runctl_stop() { # RUN_ID GRACE_S
   runctl_facts
   runctl_end
 }
-runctl_pack() { # RUN_ID [FILE]
+runctl_pack() { # RUN_ID MOST_INLINE_BYTES [FILE]: a small archive comes in the answer itself
   runctl_known "$1"
-  set -- "$1" "${2:-$rc_run/outputs.tar.gz}"
+  rc_inline=$2
+  set -- "$1" "${3:-$rc_run/outputs.tar.gz}"
   case $2 in /*) ;; *) runctl_fail 64 usage "not an absolute path: '$2'" ;; esac
   cd "$rc_run" || runctl_fail 66 unknown-run "cannot enter $rc_run"
   rc_file=$2
   set --
-  for rc_n in checkpoints training.log exit_record training.pid training_exit_code.txt training_complete.txt; do
+  for rc_n in checkpoints exit_record training.pid training_exit_code.txt training_complete.txt; do
     [ ! -e "$rc_n" ] || set -- "$@" "$rc_n"
   done
+  if [ -L training.log ] && [ -e training.log ]; then # elsewhere by configuration: in the archive it has its usual name all the same
+    rc_log=$(readlink training.log)
+    if ! mkdir -p "$rc_run/pack" || ! { ln -f "$rc_log" "$rc_run/pack/training.log" 2>/dev/null || cp "$rc_log" "$rc_run/pack/training.log"; }; then
+      runctl_fail 73 unwritable "cannot copy the log $rc_log into $rc_run"
+    fi
+    set -- "$@" -C "$rc_run/pack" training.log
+  elif [ -e training.log ]; then
+    set -- "$@" training.log
+  fi
   rc_why=$(umask 077 && tar -czf "$rc_file.part" "$@" 2>&1)
-  case $?:$rc_why in
+  rc_packed=$?
+  rm -rf "$rc_run/pack"
+  case $rc_packed:$rc_why in
     0:* | 1:*'file changed as we read it'* | 1:*'removed before we read it'*) ;; # the job goes on meanwhile
     *)
       rm -f "$rc_file.part"
@@ -287,6 +406,7 @@ print(h.hexdigest())' <"$rc_file")
   runctl_say64 file "$rc_file"
   runctl_say size "$rc_size"
   runctl_say sha256 "${rc_sum%% *}"
+  [ "$rc_size" -gt "$rc_inline" ] || printf 'bytes64=%s\n' "$(base64 <"$rc_file" | tr -d '\n')"
   runctl_end
 }
 
@@ -301,10 +421,20 @@ runctl_main() {
       # shellcheck source=/dev/null
       . "$rc_run/job.sh"
       ;;
-    prepare | launch | status | watch | log | stop | pack-outputs)
+    prepare | launch | status | jobs | watch | log | stop | pack-outputs)
       runctl_home
       [ "$rc_word" != pack-outputs ] || rc_word=pack
       "runctl_$rc_word" "$@"
+      ;;
+    command-supervise) runctl_command_supervise "$@" ;;
+    command-exec)
+      rc_cmd=$1
+      # shellcheck source=/dev/null
+      . "$rc_cmd/command.sh"
+      ;;
+    command-start | command-watch | command-kill | machine)
+      runctl_home
+      case $rc_word in command-start) runctl_command_start "$@" ;; command-watch) runctl_command_watch "$@" ;; command-kill) runctl_command_kill "$@" ;; *) runctl_machine "$@" ;; esac
       ;;
     *) runctl_fail 64 usage "unknown word '$rc_word'" ;;
   esac

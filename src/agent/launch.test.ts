@@ -95,7 +95,7 @@ describe.each(SHELLS)('with %s as sh', (shell) => {
   });
 });
 
-test('20 racing launches of different runs start exactly one', async () => {
+test('R059 20 racing launches of different runs start exactly one, and the others are told its pid', async () => {
   box = new Box();
   for (let round = 0; round < 2; round += 1) {
     const ids = Array.from({ length: 20 }, () => box.newId());
@@ -104,7 +104,7 @@ test('20 racing launches of different runs start exactly one', async () => {
     const won = ids.filter((_, at) => outcomes[at]?.status === 'fulfilled');
     expect(won).toHaveLength(1);
     for (const outcome of outcomes) {
-      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'job-running', data: { running: { runId: won[0] } } });
+      if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'job-running', data: { running: { runId: won[0], pid: expect.any(Number) } } });
     }
     const ran = ids.filter((id) => box.read(id, 'training.log') !== undefined);
     expect(ran).toEqual(won);
@@ -193,7 +193,7 @@ test('lost: supervisor and job are killed without a word, and the machine is fre
   expect(await box.ended(next)).toMatchObject({ phase: 'succeeded' });
 });
 
-test('a pid that was given to another process is not taken for the job', async () => {
+test('D35 a pid that was given to another process is not taken for the job', async () => {
   box = new Box();
   const runId = await box.start('print("done")');
   await box.ended(runId);
@@ -245,7 +245,7 @@ test.skipIf(!AS_ROOT)('as root the job runs as the owner of the home, and the ru
   }
 });
 
-test('the home is never guessed: HOME, else uid 1000, else /root', () => {
+test('D21 the home is never guessed: HOME, else uid 1000, else /root', () => {
   box = new Box();
   const ubuntu = join(box.root, 'ubuntu');
   mkdirSync(ubuntu);

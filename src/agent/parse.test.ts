@@ -2,11 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import commandSh from './agent-command.sh?raw';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';
 import { parseLaunch, parseStatus, parseWatch } from './parse.ts';
 import { shellQuote } from '../core/quote.ts';
-import { renderLaunch, renderLog, renderPackOutputs, renderStatus, renderStop, renderWatch } from './render.ts';
+import { renderCommand, renderCommandKill, renderCommandWatch, renderJobs, renderLaunch, renderLog, renderMachine, renderPackOutputs, renderStatus, renderStop, renderWatch } from './render.ts';
 
 const RUN = 'run-20261122-k3f9q2';
 const b64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -49,7 +50,7 @@ describe('parse', () => {
   test('a refused launch names the job that runs and what to type', () => {
     const context = { machineId: 'i-1', provider: 'aws', runId: 'run-20261122-aaaaaa' };
     const facts = FACTS.replace('phase=failed', 'outcome=refused\nphase=running').replace('exit_code=3\n', '');
-    expect(() => parseLaunch(facts, context)).toThrow(expect.objectContaining({ code: 'job-running', message: `a training job already runs on i-1: träin.py (${RUN})` }));
+    expect(() => parseLaunch(facts, context)).toThrow(expect.objectContaining({ code: 'job-running', message: `a training job already runs on i-1: träin.py (${RUN}, pid 17, since 2023-11-14T22:13:20.000Z)` }));
   });
 
   test('the tail of a log that was cut inside a character begins with a whole one', () => {
@@ -60,14 +61,16 @@ describe('parse', () => {
 
 describe('render', () => {
   const spec = { runId: RUN, script: '{{x}}.py', args: ['{{ssm:secret}}', '{{{', "{'{"], env: { A: '{{' } };
-  const scripts = [renderLaunch(spec), renderStatus(), renderWatch(RUN, 0, 1, 1), renderLog(RUN, 0, 1), renderStop(RUN, 1), renderPackOutputs(RUN)];
+  const window = { stdout: 0, stderr: 0, maxBytes: 1, waitS: 1 };
+  const commands = [renderJobs(), renderCommand({ id: 'abcdef', words: ['{{x}}', '{{{'], directory: '/{{', timeoutS: 0 }, window), renderCommandWatch('abcdef', window), renderCommandKill('abcdef', 1), renderMachine(10, 0.5)];
+  const scripts = [renderLaunch(spec), renderStatus(), renderWatch(RUN, 0, 1, 1), renderLog(RUN, 0, 1), renderStop(RUN, 1), renderPackOutputs(RUN), ...commands];
 
   test('no script holds two opening braces in a row, which Systems Manager would interpret', () => {
     for (const text of [agentSh, launchSh, ...scripts]) expect(text).not.toContain('{{');
   });
 
   test('the scripts stay far below the 64 KB of a document, base64 included', () => {
-    for (const script of scripts) expect(Math.ceil(script.length / 3) * 4).toBeLessThan(24_000);
+    for (const script of scripts) expect(Math.ceil(script.length / 3) * 4).toBeLessThan(48_000);
   });
 
   test('sh parses every script', () => {
@@ -76,7 +79,7 @@ describe('render', () => {
 
   const shellcheck = spawnSync('shellcheck', ['--version']);
   test.skipIf(shellcheck.error !== undefined)('shellcheck finds nothing', () => {
-    for (const source of [agentSh, launchSh, `${agentSh}\n${launchSh}`]) {
+    for (const source of [agentSh, launchSh, `${agentSh}\n${launchSh}`, `${agentSh}\n${launchSh}\n${commandSh}`]) {
       expect(spawnSync('shellcheck', ['-s', 'sh', '-'], { input: source, encoding: 'utf8' }).stdout).toBe('');
     }
   });
@@ -86,9 +89,12 @@ describe('render', () => {
     expect(() => renderLaunch({ ...spec, env: { 'A-B': '' } })).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(() => renderLaunch({ ...spec, env: { '1A': '' } })).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(() => renderLaunch({ ...spec, codeDirectory: 'code' })).toThrow(RangeError);
-    expect(() => renderStatus('run; rm -rf /')).toThrow(RangeError);
+    expect(() => renderStatus('run; rm -rf /')).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(() => renderWatch(RUN, -1, 1, 1)).toThrow(RangeError);
-    expect(() => renderPackOutputs(RUN, 'here')).toThrow(RangeError);
+    expect(() => renderPackOutputs(RUN, { file: 'here' })).toThrow(RangeError);
+    expect(() => renderCommandWatch('../x', window)).toThrow(RangeError);
+    expect(() => renderMachine(1, 0)).toThrow(RangeError);
+    expect(() => renderLaunch({ ...spec, log: 'logs/' })).toThrow(RangeError);
   });
 });
 

@@ -1,9 +1,9 @@
-// Reads what the agent printed back into types. Pure. Lines before and after the facts (message of the day, shell noise)
-// are ignored; an answer without its end is an error, never half a truth. Not here: what to do about it.
+// Reads what the agent printed back into types. Pure. Not here: how an answer is taken apart (facts.ts), and what to do about it.
+import { createHash } from 'node:crypto';
 import { RunctlError } from '../core/errors.ts';
-import type { ErrorCode } from '../core/errors.ts';
-import type { JobPhase, JobStatus } from '../core/job.ts';
-import type { ShellResult } from '../core/ports.ts';
+import type { JobPhase, JobStatus, KnownJob } from '../core/job.ts';
+import { shellWord } from '../core/quote.ts';
+import { type Answer, type Facts, broken, count, data, epochMs, maybe, oneOf, readFacts, text } from './facts.ts';
 
 export interface PreparedRun {
   runId: string;
@@ -25,6 +25,8 @@ export interface LaunchContext {
   machineId: string;
   provider: string;
   runId: string;
+  /** That shall be started, for the commands that are proposed. */
+  script?: string;
 }
 
 export interface WatchChunk {
@@ -51,18 +53,29 @@ export interface PackedOutputs {
   file: string;
   sizeBytes: number;
   sha256: string;
+  /** The archive itself, proved by its hash, when it was small enough for the answer. */
+  content?: Buffer;
 }
 
-/** Standard output alone, or all that came back, which makes for better errors. */
-type Answer = string | ShellResult;
-type Facts = Map<string, string>;
+export interface CommandChunk {
+  /** `lost`: gone without an exit code. */
+  state: 'running' | 'ended' | 'lost';
+  exitCode?: number;
+  /** Its own time limit ended it. */
+  timedOut: boolean;
+  stdout: Buffer;
+  stderr: Buffer;
+  /** How long the two outputs are by now. */
+  stdoutBytes: number;
+  stderrBytes: number;
+}
 
 const PHASES: readonly JobPhase[] = ['none', 'starting', 'running', 'succeeded', 'failed', 'lost'];
-const BEGIN = 'runctl-facts-begin';
-const END = 'runctl-facts-end';
 
-export function parsePrepared(answer: Answer): PreparedRun {
+/** Throws `job-running` when another job of that machine is alive. */
+export function parsePrepared(answer: Answer, context: LaunchContext): PreparedRun {
   const facts = readFacts(answer);
+  if (facts.get('outcome') === 'refused') throw jobRunning(toStatus(facts), context);
   return {
     runId: text(facts, 'run_id'),
     directory: text(facts, 'directory64'),
@@ -77,13 +90,33 @@ export function parseLaunch(answer: Answer, context: LaunchContext): LaunchOutco
   const facts = readFacts(answer);
   const outcome = oneOf(facts, 'outcome', ['launched', 'already', 'refused']);
   const status = toStatus(facts);
-  if (outcome !== 'refused') return { outcome, ...status };
-  const { machineId, provider } = context;
-  const since = status.startedAt === undefined ? '' : ` since ${new Date(status.startedAt).toISOString()}`;
-  throw new RunctlError('job-running', `a training job already runs on ${machineId}: ${status.script ?? 'a script'} (${status.runId})`, {
-    cause: `${status.runId} is ${status.phase}${since}; two jobs would share the machine's memory and GPU`,
-    hints: [`runctl ${provider} training-status ${machineId}`, `runctl ${provider} monitor ${machineId} --follow`, `runctl ${provider} train ${machineId} SCRIPT --force`],
-    data: { machine: machineId, refused: context.runId, running: status },
+  if (outcome === 'refused') throw jobRunning(status, context);
+  return { outcome, ...status };
+}
+
+/** The refusal names who is in the way, and what can be done about it. */
+function jobRunning(running: JobStatus, { machineId, provider, runId, script }: LaunchContext): RunctlError {
+  const pid = running.pid === undefined ? '' : `, pid ${running.pid}`;
+  const since = running.startedAt === undefined ? '' : `, since ${new Date(running.startedAt).toISOString()}`;
+  return new RunctlError('job-running', `a training job already runs on ${machineId}: ${running.script ?? 'a script'} (${running.runId}${pid}${since})`, {
+    cause: 'Two jobs would share the memory and the GPUs of the machine; nothing was started.',
+    hints: [
+      `runctl ${provider} monitor ${machineId} --follow   (wait for it)`,
+      `runctl ${provider} stop-training ${machineId}   (end it, with time to save)`,
+      `runctl ${provider} train ${machineId} ${shellWord(script ?? 'SCRIPT')} --force   (run both, each in its own directory)`,
+    ],
+    data: { machine: machineId, refused: runId, running },
+  });
+}
+
+/** Every run of the machine, in no order that means anything. */
+export function parseJobs(answer: Answer): KnownJob[] {
+  const lines = text(readFacts(answer), 'jobs64').split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const [runId, phase, pid, startedS] = line.split(' ');
+    const known = PHASES.find((one) => one === phase);
+    if (runId === undefined || known === undefined || !/^(-|\d{1,9})$/.test(pid ?? '') || !/^(-|\d{1,12})$/.test(startedS ?? '')) throw broken(`a job of ${JSON.stringify(line)}`);
+    return { runId, phase: known, ...(pid === '-' ? {} : { pid: Number(pid) }), ...(startedS === '-' ? {} : { startedAt: Number(startedS) * 1000 }) };
   });
 }
 
@@ -110,7 +143,31 @@ export function parsePacked(answer: Answer): PackedOutputs {
   const facts = readFacts(answer);
   const sha256 = text(facts, 'sha256');
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw broken(`a sha256 of ${JSON.stringify(sha256)}`);
-  return { file: text(facts, 'file64'), sizeBytes: count(facts, 'size'), sha256 };
+  const content = maybe(facts, 'bytes64', data);
+  if (content && createHash('sha256').update(content).digest('hex') !== sha256) throw broken('an archive that does not have its own hash');
+  return { file: text(facts, 'file64'), sizeBytes: count(facts, 'size'), sha256, ...(content ? { content } : {}) };
+}
+
+export function parseCommand(answer: Answer): CommandChunk {
+  const facts = readFacts(answer);
+  return {
+    state: oneOf(facts, 'state', ['running', 'ended', 'lost']),
+    exitCode: maybe(facts, 'exit_code', count),
+    timedOut: facts.has('timed_out'),
+    stdout: data(facts, 'stdout64'),
+    stderr: data(facts, 'stderr64'),
+    stdoutBytes: count(facts, 'stdout_bytes'),
+    stderrBytes: count(facts, 'stderr_bytes'),
+  };
+}
+
+export function parseCommandKilled(answer: Answer): void {
+  readFacts(answer);
+}
+
+/** The JSON of machine.py, for parse-machine.ts. */
+export function parseMachineText(answer: Answer): string {
+  return text(readFacts(answer), 'machine');
 }
 
 function toStatus(facts: Facts): JobStatus {
@@ -124,9 +181,13 @@ function toStatus(facts: Facts): JobStatus {
     startedAt: maybe(facts, 'started_at', epochMs),
     endedAt: maybe(facts, 'ended_at', epochMs),
     heartbeatAt: maybe(facts, 'heartbeat_at', epochMs),
+    nowAt: maybe(facts, 'now_at', epochMs),
+    rebooted: facts.has('rebooted') ? true : undefined,
+    bootedAt: maybe(facts, 'booted_at', epochMs),
     directory: maybe(facts, 'directory64', text),
     logPath: maybe(facts, 'log64', text),
     logBytes: maybe(facts, 'log_bytes', count),
+    logAt: maybe(facts, 'log_at', epochMs),
     checkpoint: maybe(facts, 'checkpoint64', text),
     checkpointAt: maybe(facts, 'checkpoint_at', epochMs),
     // The cut at 4 KiB may fall inside a character; its rest would show as U+FFFD.
@@ -135,84 +196,8 @@ function toStatus(facts: Facts): JobStatus {
   return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== undefined)) as unknown as JobStatus;
 }
 
-function readFacts(answer: Answer): Facts {
-  const { stdout, stderr, exitCode }: Partial<ShellResult> & { stdout: string } = typeof answer === 'string' ? { stdout: answer } : answer;
-  const lines = stdout.split('\n').map((line) => line.replace(/\r$/, ''));
-  const begin = lines.lastIndexOf(BEGIN);
-  if (begin < 0) {
-    const said = lastLine(stderr) ?? lastLine(stdout);
-    const exit = exitCode === undefined ? '' : ` (exit code ${exitCode})`;
-    throw broken(`no answer of the agent${exit}${said === undefined ? '' : `: ${said}`}`);
-  }
-  const end = lines.indexOf(END, begin);
-  if (end < 0) throw broken(`an answer that breaks off after ${stdout.length} characters`);
-  const facts: Facts = new Map();
-  for (const line of lines.slice(begin + 1, end)) {
-    const at = line.indexOf('=');
-    if (at > 0) facts.set(line.slice(0, at), line.slice(at + 1));
-  }
-  const error = facts.get('error');
-  if (error !== undefined) throw agentError(error, facts.has('message64') ? text(facts, 'message64') : error);
-  return facts;
-}
-
-const AGENT_ERRORS: Record<string, ErrorCode> = {
-  'unknown-run': 'not-found',
-  unwritable: 'wrong-state',
-  'not-started': 'wrong-state',
-  'no-process': 'wrong-state',
-};
-
-function agentError(error: string, message: string): RunctlError {
-  const code = AGENT_ERRORS[error] ?? 'answer-broken';
-  return new RunctlError(code, `on the machine: ${message}`, { data: { agentError: error } });
-}
-
-function broken(what: string): RunctlError {
-  return new RunctlError('answer-broken', `the machine gave ${what}`);
-}
-
-function text(facts: Facts, key: string): string {
-  if (key.endsWith('64')) return data(facts, key).toString('utf8');
-  const value = facts.get(key);
-  if (value === undefined) throw broken(`an answer without ${key}`);
-  return value;
-}
-
-function data(facts: Facts, key: string): Buffer {
-  const value = facts.get(key);
-  if (value === undefined) throw broken(`an answer without ${key}`);
-  if (value.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw broken(`a ${key} that is not base64`);
-  return Buffer.from(value, 'base64');
-}
-
-function count(facts: Facts, key: string): number {
-  const value = text(facts, key);
-  if (!/^\d{1,15}$/.test(value)) throw broken(`a ${key} of ${JSON.stringify(value)}`);
-  return Number(value);
-}
-
-function epochMs(facts: Facts, key: string): number {
-  return count(facts, key) * 1_000;
-}
-
-function oneOf<T extends string>(facts: Facts, key: string, values: readonly T[]): T {
-  const value = text(facts, key);
-  const found = values.find((known) => known === value);
-  if (found === undefined) throw broken(`a ${key} of ${JSON.stringify(value)}`);
-  return found;
-}
-
-function maybe<T>(facts: Facts, key: string, read: (facts: Facts, key: string) => T): T | undefined {
-  return facts.has(key) ? read(facts, key) : undefined;
-}
-
 function firstCharacter(bytes: Buffer): number {
   let at = 0;
   while (at < 3 && at < bytes.length && ((bytes[at] ?? 0) & 0xc0) === 0x80) at += 1;
   return at;
-}
-
-function lastLine(output: string | undefined): string | undefined {
-  return output?.split('\n').map((line) => line.trim()).findLast((line) => line !== '');
 }

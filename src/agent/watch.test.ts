@@ -83,6 +83,32 @@ test('the heartbeat tells that the supervisor lives, and status names the newest
   expect(await box.status(runId)).toMatchObject({ checkpoint: join(checkpoints, "step 500/mod'el.pt"), checkpointAt: 1_700_000_500_000 });
 });
 
+test('a machine that was started anew since the launch is told apart from a job that was killed; times are by its own clock', async () => {
+  box = new Box();
+  const runId = await box.start(`${WAIT_FOR}print("on"); wait("go")`);
+  await until('the log', async () => (box.read(runId, 'training.log') ? true : undefined));
+  const before = await box.status(runId);
+  expect(before.rebooted).toBeUndefined();
+  expect(before.nowAt! - before.logAt!).toBeGreaterThanOrEqual(0);
+  expect(before.nowAt! - before.logAt!).toBeLessThan(60_000);
+  const boot = box.read(runId, 'boot')!;
+  expect(boot).toMatch(/^\S+ \S+\n$/);
+  for (const file of ['supervisor', 'job']) process.kill(Number(box.read(runId, file)?.split(' ')[0]), 'SIGKILL');
+  expect((await box.ended(runId)).rebooted).toBeUndefined();
+  const [id, first] = boot.trim().split(' ');
+  const told = async (text: string): Promise<unknown> => {
+    writeFileSync(join(box.directory(runId), 'boot'), text);
+    return (await box.status(runId)).rebooted;
+  };
+  expect(await told(`another-boot ${first}\n`)).toBe(true);
+  expect(await told(`${id} 1\n`)).toBe(first === '-' ? undefined : true);
+  expect(await told('- -\n')).toBeUndefined();
+  expect(await told('')).toBeUndefined();
+  await told('another-boot 1\n');
+  const { bootedAt, nowAt } = await box.status(runId);
+  expect(bootedAt).toBeLessThanOrEqual(nowAt! + 1000);
+});
+
 const SAVES = `import signal,os,sys,time
 def save(*_):
   open(os.environ["RUNCTL_CHECKPOINT_DIR"]+"/last.json","w").write("saved"); print("saved"); sys.exit(143)
@@ -118,7 +144,7 @@ test('the supervisor ignores the SIGTERM of a machine that shuts down, its job d
   expect(await box.ended(runId)).toMatchObject({ phase: 'failed', exitCode: 143 });
 });
 
-test('outputs come as one archive with its size and hash, also while the job runs', async () => {
+test('R243 outputs come as one archive with its size and hash, a small one in the answer itself, also while the job runs', async () => {
   box = new Box();
   const runId = await box.start(`${WAIT_FOR}open(os.environ["RUNCTL_CHECKPOINT_DIR"]+"/c 1.bin","wb").write(bytes(5000))\nprint("log")\nwait("go")`);
   await until('the log', async () => (box.read(runId, 'training.log') ? true : undefined));
@@ -127,12 +153,15 @@ test('outputs come as one archive with its size and hash, also while the job run
   writeFileSync(join(box.directory(runId), 'code/go'), '');
   await box.ended(runId);
   const file = join(box.root, 'out put.tar.gz');
-  const packed = parsePacked(await box.run(renderPackOutputs(runId, file)));
+  const packed = parsePacked(await box.run(renderPackOutputs(runId, { file })));
   const archive = readFileSync(file);
   expect(packed).toEqual({ file, sizeBytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex') });
+  const inline = parsePacked(await box.run(renderPackOutputs(runId, { file, inlineBytes: archive.length + 200 })));
+  expect(inline.content).toEqual(readFileSync(file));
+  expect(parsePacked(await box.run(renderPackOutputs(runId, { file, inlineBytes: 100 }))).content).toBeUndefined();
   const names = spawnSync('tar', ['-tzf', file], { encoding: 'utf8' }).stdout.trim().split('\n').sort();
   expect(names).toEqual(['checkpoints/', 'checkpoints/c 1.bin', 'exit_record', 'training.log', 'training.pid', 'training_complete.txt', 'training_exit_code.txt']);
-  await expect(box.run(renderPackOutputs(runId, join(box.root, 'gone/x.tar.gz'))).then(parsePacked)).rejects.toMatchObject({ code: 'wrong-state' });
+  await expect(box.run(renderPackOutputs(runId, { file: join(box.root, 'gone/x.tar.gz') })).then(parsePacked)).rejects.toMatchObject({ code: 'wrong-state' });
 });
 
 test('a run that the machine does not know', async () => {

@@ -3,8 +3,10 @@ import { newRunId } from '../core/ids.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { atStake } from './interrupt.ts';
+import { makeWay } from './make-way.ts';
 import { answerFor, noSuchMachine, wrongState } from './states.ts';
-import { tell } from './steps.ts';
+import { type Story, tell } from './steps.ts';
 import { pollDelays, proveShell, waitForState } from './wait.ts';
 
 export type LifecycleVerb = 'start' | 'stop' | 'terminate';
@@ -14,6 +16,12 @@ export interface LifecycleRequest {
   machineId: string;
   wait: boolean;
   timeoutMs: number;
+  /** At once: no question, no time for jobs to save, nothing fetched. */
+  force?: boolean;
+  /** How long jobs have to save after SIGTERM; absent: train.stop_grace_seconds. */
+  graceMs?: number;
+  /** Before the disk goes, bring home results that are not here yet; absent: yes. */
+  fetch?: boolean;
 }
 
 export interface LifecycleResult {
@@ -23,6 +31,10 @@ export interface LifecycleResult {
   publicIp?: string;
   /** Only after `start --wait` of a machine with a profile. */
   ssm?: 'connected' | 'none';
+  /** Runs whose jobs were ended first, with time to save. */
+  stoppedRuns?: string[];
+  /** Directories of results that were fetched before the disk went. */
+  outputs?: string[];
 }
 
 const FINAL: Record<LifecycleVerb, MachineState> = { start: 'running', stop: 'stopped', terminate: 'terminated' };
@@ -35,6 +47,7 @@ export async function changeLifecycle(app: App, verb: LifecycleVerb, request: Li
     const before = await settled(app, provider, verb, machineId);
     const answer = answerFor(verb, before.state);
     if (answer === 'no') throw wrongState(verb, before);
+    const way = answer === 'go' && verb !== 'start' && !request.force ? await clearTheWay(app, provider, story, verb, before, request) : {};
     const changed =
       answer === 'done'
         ? before
@@ -46,25 +59,32 @@ export async function changeLifecycle(app: App, verb: LifecycleVerb, request: Li
               act: () => provider[verb](machineId, app.signal),
               resource: () => machineId,
             }), (machine) => machine.state);
-    if (!request.wait) return { instanceId: machineId, state: changed.state, previousState: before.state, publicIp: changed.publicIp };
-    const deadline = app.clock.now() + request.timeoutMs;
+    if (!request.wait) return { instanceId: machineId, state: changed.state, previousState: before.state, publicIp: changed.publicIp, ...way };
+    void atStake(app, provider, before);
+    const deadline = app.clock.monotonic() + request.timeoutMs;
     const final = await story.step('settle', `wait until ${FINAL[verb]}`, (say) => waitForState(app, provider, machineId, FINAL[verb], { timeoutMs: request.timeoutMs, say }));
-    const result = { instanceId: machineId, state: final.state, previousState: before.state, publicIp: final.publicIp };
+    const result = { instanceId: machineId, state: final.state, previousState: before.state, publicIp: final.publicIp, ...way };
     if (verb !== 'start') return result;
     if (!final.profile) return { ...result, ssm: 'none' as const };
-    await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, final, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
+    await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, final, { timeoutMs: deadline - app.clock.monotonic(), say }).then(() => null), () => 'connected');
     return { ...result, ssm: 'connected' as const };
   });
 }
 
+async function clearTheWay(app: App, provider: Provider, story: Story, verb: 'stop' | 'terminate', machine: Machine, request: LifecycleRequest): Promise<Pick<LifecycleResult, 'stoppedRuns' | 'outputs'>> {
+  const graceS = request.graceMs === undefined ? app.config.train.stop_grace_seconds : Math.ceil(request.graceMs / 1000);
+  const { stopped, outputs } = await makeWay(app, provider, story, verb, machine, { graceS, fetch: request.fetch ?? true });
+  return { ...(stopped.length > 0 ? { stoppedRuns: stopped } : {}), ...(outputs.length > 0 ? { outputs } : {}) };
+}
+
 /** The machine once it is out of states that pass by themselves (`pending` before a stop, `stopping` before a start). */
 async function settled(app: App, provider: Provider, verb: LifecycleVerb, id: string): Promise<Machine> {
-  const deadline = app.clock.now() + 300_000;
+  const deadline = app.clock.monotonic() + 300_000;
   for (const delayMs of pollDelays()) {
     const machine = await provider.find(id, app.signal);
     if (!machine) throw noSuchMachine(provider.name, id);
     if (answerFor(verb, machine.state) !== 'wait') return machine;
-    if (app.clock.now() + delayMs > deadline) throw wrongState(verb, machine);
+    if (app.clock.monotonic() + delayMs > deadline) throw wrongState(verb, machine);
     await app.clock.sleep(delayMs, app.signal);
   }
   throw new Error('unreachable');

@@ -21,9 +21,7 @@ export const monitorCommand = (provider: string) =>
         follow: flags.follow ?? false,
         lastBytes: flags.tail === undefined ? undefined : flags.tail * 1024,
       }),
-    text: (item: MonitorItem, style) => {
-      if (item.kind === 'log') return style.foreign(item.text);
-      return '';
-    },
+    text: () => '',
+    passes: (item: MonitorItem) => (item.kind === 'log' ? { stream: 'stdout', bytes: item.bytes, text: item.text } : undefined),
     exitCode: (item: MonitorItem) => (item.kind === 'end' && item.phase !== 'succeeded' ? EXIT.jobFailed : EXIT.done),
   });

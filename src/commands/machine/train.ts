@@ -1,6 +1,9 @@
 // runctl PROVIDER train
+import type { SyncExplanation } from '../../engine/explain-sync.ts';
 import { type TrainResult, train } from '../../engine/train.ts';
 import { defineCommand } from '../define.ts';
+import { CODE_FLAGS, codeRequest } from './code-flags.ts';
+import { explain, explainText, isExplanation } from './explain.ts';
 import { renderFacts } from './facts.ts';
 import { SCRIPT_FLAGS, scriptArguments } from './script-args.ts';
 
@@ -17,8 +20,7 @@ export const trainCommand = (provider: string) =>
       wait: { kind: 'switch', summary: 'follow the log until the job has ended, then fetch log and checkpoints' },
       timeout: { kind: 'duration', placeholder: 'TIME', summary: 'limit of --wait; the job itself goes on (default: no limit)' },
       syncCode: { kind: 'switch', default: true, summary: 'send the code first' },
-      includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these too, although ignored' },
-      projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root (default: the git checkout, else the nearest project file, else the script\'s directory)' },
+      ...CODE_FLAGS,
       ...SCRIPT_FLAGS,
       force: { kind: 'switch', summary: 'start although another job runs on the machine' },
     },
@@ -27,24 +29,25 @@ export const trainCommand = (provider: string) =>
       `runctl ${provider} train i-0abc123 train.py -- --lr 0.001 --name "my run"`,
       `runctl ${provider} train i-0abc123 train.py --hyperparams "lr=0.001,batch=32"`,
       `runctl ${provider} train i-0abc123 train.py --include-pattern "data/*.csv"`,
+      `runctl ${provider} train i-0abc123 train.py --explain`,
       `runctl ${provider} train i-0abc123 train.py --wait --output json`,
     ],
-    run: (input, app) => {
+    run: async (input, app) => {
       const { args, flags } = input;
+      if (flags.explain) return explain(app, args['script'] as string, flags);
       return train(app, {
         provider,
         machineId: args['instance_id'] as string,
         script: args['script'] as string,
         ...scriptArguments(input),
-        projectRoot: flags.projectRoot,
-        includePatterns: flags.includePattern,
+        ...codeRequest(flags, app.config),
         syncCode: flags.syncCode,
         wait: flags.wait ?? false,
         timeoutMs: flags.timeout,
         force: flags.force ?? false,
       });
     },
-    text: (result: TrainResult, style) =>
+    text: (result: TrainResult | SyncExplanation, style) => isExplanation(result) ? explainText(result, style) :
       [
         result.phase === 'succeeded' ? `${style.good('Training succeeded')} (exit code 0)` : 'Training started',
         ...trainFacts(result),

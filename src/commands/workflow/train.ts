@@ -1,5 +1,8 @@
 // runctl workflow train
+import type { SyncExplanation } from '../../engine/explain-sync.ts';
 import { type WorkflowTrainResult, workflowTrain } from '../../engine/workflow-train.ts';
+import { CODE_FLAGS, codeRequest } from '../machine/code-flags.ts';
+import { explain, explainText, isExplanation } from '../machine/explain.ts';
 import { SCRIPT_FLAGS, scriptArguments } from '../machine/script-args.ts';
 import { trainFacts } from '../machine/train.ts';
 import { MACHINE_FLAGS, newMachine } from '../aws/machine-flags.ts';
@@ -21,8 +24,7 @@ export const workflowTrainCommand = defineCommand({
     timeout: { kind: 'duration', placeholder: 'TIME', default: '10m', summary: 'longest wait for the machine to be ready' },
     trainTimeout: { kind: 'duration', placeholder: 'TIME', summary: 'longest training; after it the machine is treated as --on-failure says' },
     ...SCRIPT_FLAGS,
-    projectRoot: { kind: 'text', placeholder: 'DIR', summary: 'project root, when the detected one is wrong' },
-    includePattern: { kind: 'texts', placeholder: 'GLOB', summary: 'send these files too, although ignored' },
+    ...CODE_FLAGS,
   },
   examples: [
     'runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3',
@@ -30,8 +32,9 @@ export const workflowTrainCommand = defineCommand({
     'runctl workflow train train.py --hyperparams "lr=0.001,batch=32"',
     'runctl workflow train train.py --on-failure stop',
   ],
-  run: (input, app) => {
+  run: async (input, app) => {
     const { args, flags } = input;
+    if (flags.explain) return explain(app, args['script'] as string, flags);
     return workflowTrain(app, {
       provider: 'aws',
       script: args['script'] as string,
@@ -43,12 +46,11 @@ export const workflowTrainCommand = defineCommand({
       keep: flags.keep ?? false,
       timeoutMs: flags.timeout,
       trainTimeoutMs: flags.trainTimeout,
-      projectRoot: flags.projectRoot,
-      includePatterns: flags.includePattern,
+      ...codeRequest(flags, app.config),
       syncCode: true,
     });
   },
-  text: (result: WorkflowTrainResult, style) =>
+  text: (result: WorkflowTrainResult | SyncExplanation, style) => isExplanation(result) ? explainText(result, style) :
     [
       `${style.good('Training succeeded')} (exit code 0); machine ${result.instanceId} is ${result.machineState}`,
       ...trainFacts(result),

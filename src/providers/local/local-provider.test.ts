@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseLaunch, parseStatus } from '../../agent/parse.ts';
-import { renderLaunch, renderPrepare, renderStatus } from '../../agent/render.ts';
+import { parseCommand, parseLaunch, parseStatus } from '../../agent/parse.ts';
+import { renderCommand, renderCommandWatch, renderLaunch, renderPrepare, renderStatus } from '../../agent/render.ts';
+import { newRunId } from '../../core/ids.ts';
 import { createLocalProvider } from './local-provider.ts';
 
 let directory: string;
@@ -26,6 +28,28 @@ describe('this machine as a provider', () => {
     let now = parseStatus(await shell.run(renderStatus(runId)));
     for (let i = 0; i < 100 && now.phase !== 'succeeded' && now.phase !== 'failed'; i++) now = parseStatus(await shell.run(renderStatus(runId)));
     expect(now).toMatchObject({ phase: 'succeeded', logTail: `uid ${process.getuid!()}\n` });
+  });
+
+  test('R055 arguments reach the script byte for byte on this machine too, and those of a command', async () => {
+    const shell = await provider().shell({ id: 'local' });
+    writeFileSync(join(directory, 'dump.py'), 'import os, sys\nos.write(1, b"\\0".join(map(os.fsencode, sys.argv[1:])))\n');
+    const hard = ['', ' ', 'a b', '"', "'", '$HOME', '`id`', '\\', '\n', '-x', '--output', '--', '*', '~', '{{x}}', 'ü 漢字 🚀', '!', '#', ';', '|', '%s', '\u0001', '\r'];
+    const text = fc.string({ unit: 'binary', maxLength: 20 }).map((value) => Buffer.from(value.replaceAll('\0', '')).toString());
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(fc.constantFrom(...hard), text), { maxLength: 12 }), async (args) => {
+        const runId = newRunId(Date.now());
+        await shell.run(renderLaunch({ runId, script: 'dump.py', args, env: {}, codeDirectory: directory }));
+        let now = parseStatus(await shell.run(renderStatus(runId)));
+        for (let i = 0; i < 200 && now.phase !== 'succeeded' && now.phase !== 'failed'; i++) now = parseStatus(await shell.run(renderStatus(runId)));
+        expect(readFileSync(now.logPath!).toString()).toBe(args.join('\0'));
+        const window = { stdout: 0, stderr: 0, maxBytes: 100_000, waitS: 10 };
+        const id = `c${runId.replaceAll('-', '')}`;
+        let seen = parseCommand(await shell.run(renderCommand({ id, words: ['python3', join(directory, 'dump.py'), ...args], timeoutS: 0 }, window)));
+        while (seen.state === 'running') seen = parseCommand(await shell.run(renderCommandWatch(id, window)));
+        expect(seen.stdout.toString()).toBe(args.join('\0'));
+      }),
+      { numRuns: 3, examples: [[hard]] },
+    );
   });
 
   test('scripts get no input, and a script that takes too long is ended with its children', async () => {

@@ -48,7 +48,7 @@ function runFile(file: string, env: Record<string, string | undefined>, timeoutM
     };
     child.once('error', (error) => {
       settled();
-      reject(new RunctlError('cloud-refused', 'sh could not be started on this machine', { cause: error.message, source: error }));
+      reject(new RunctlError('cloud-refused', 'sh could not be started on this machine', { cause: error.message, hints: ['command -v sh'], source: error }));
     });
     child.once('close', (code, signalName) => {
       settled();
