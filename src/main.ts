@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { version } from '../package.json';
 import { cacheDirectory } from './app/places.ts';
+import { tolerateBrokenPipes } from './broken-pipe.ts';
 import { renderCommandHelp, renderGroupHelp, renderRootHelp } from './cli/help.ts';
 import { type Resolution, resolveWords } from './cli/words.ts';
 import { WORDS } from './commands/index.ts';
@@ -35,12 +36,7 @@ async function main(argv: string[]): Promise<number> {
   return runCommandLine(found, argv, bundle);
 }
 
-// A reader that went away (`| head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-  throw error;
-});
-
+tolerateBrokenPipes();
 const argv = process.argv.slice(2);
 main(argv)
   .catch(async (error: unknown) => (await import('./command-line.ts')).tellError(error, argv))

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => t?.close());
 
 const trainHere = (script: string, args: string[] = [], more: Partial<TrainRequest> = {}): Promise<TrainResult> =>
-  train(t.app, { provider: 'aws', machineId, script, args, includePatterns: [], syncCode: true, wait: true, force: false, ...more });
+  train(t.app, { provider: 'aws', machineId, script, args, includePatterns: [], syncCode: true, install: false, wait: true, force: false, ...more });
 const failure = async (promise: Promise<unknown>): Promise<RunctlError> => promise.then(() => expect.unreachable('it should have failed'), (error: unknown) => error as RunctlError);
 const items = async (runId?: string, follow = false): Promise<MonitorItem[]> => {
   const all: MonitorItem[] = [];
@@ -32,7 +32,7 @@ const items = async (runId?: string, follow = false): Promise<MonitorItem[]> => 
 };
 const logOf = async (runId?: string, follow = false): Promise<string> => (await items(runId, follow)).map((item) => (item.kind === 'log' ? item.text : '')).join('');
 
-describe('arguments', () => {
+describe('R115 argument parsing: what stands after -- on the machine', () => {
   test('R055 every argument reaches the script byte for byte over SSM', async () => {
     t.write('dump.py', 'import json, os, sys\nopen(os.environ["RUNCTL_CHECKPOINT_DIR"] + "/argv.json", "wb").write(json.dumps([list(os.fsencode(a)) for a in sys.argv[1:]]).encode())\n');
     const hard = ['', ' ', 'a b', '"', "'", "'\\''", '$HOME', '`id`', '\\', '\n', 'a\nb\n', '-x', '--output', '--', '*', '~', '{{ssm:x}}', '{{ x }}', 'ü 漢字 🚀', '!', '#', ';', '&&', '|', '>', '\t', '%s', '\u0001', '=', '$(', '\r'];
@@ -48,7 +48,7 @@ describe('arguments', () => {
   });
 });
 
-describe('outcomes', () => {
+describe('R115 completion: outcomes', () => {
   test.each([
     ['sys.exit(0)', 'import sys; sys.exit(0)', 0],
     ['sys.exit(3)', 'import sys; sys.exit(3)', 3],
@@ -65,7 +65,7 @@ describe('outcomes', () => {
     expect(record.trim()).toBe(String(expected));
   });
 
-  test('R066 a marker and the word "success" do not turn exit code 1 into success', async () => {
+  test('R066 D6 a marker and the word "success" do not turn exit code 1 into success', async () => {
     t.write('liar.py', 'import sys\nopen("training_complete.txt", "w").write("done")\nprint("Training complete! success")\nsys.exit(1)\n');
     const error = await failure(trainHere('liar.py'));
     expect(error.code).toBe('job-failed');
@@ -74,7 +74,7 @@ describe('outcomes', () => {
     expect(error.reason).toContain('Training complete! success');
   });
 
-  test('R065 R070 --wait ends soon after this run\'s own end, whatever earlier runs left behind', async () => {
+  test('R065 R070 D7 --wait ends soon after this run\'s own end, whatever earlier runs left behind', async () => {
     t.write('two.py', 'import time\nprint("start", flush=True)\ntime.sleep(1.2)\nprint(time.time())\n');
     t.write('end.py', 'pass\n');
     await trainHere('end.py');
@@ -93,8 +93,8 @@ describe('outcomes', () => {
   });
 });
 
-describe('code', () => {
-  test('R040 R041 a script in a subdirectory runs on a machine that has seen nothing yet, with its neighbours', async () => {
+describe('R115 sync edges, without a bucket', () => {
+  test('D4 R040 R041 a script in a subdirectory runs on a machine that has seen nothing yet, with its neighbours', async () => {
     t.write('lib/helper.py', 'def word():\n    return "from the neighbour"\n');
     t.write('deep/er/main.py', 'import os, sys\nsys.path.insert(0, os.getcwd())\nfrom lib.helper import word\nprint(word(), os.path.basename(os.getcwd()))\n');
     await trainHere('deep/er/main.py');
@@ -143,7 +143,7 @@ describe('code', () => {
 });
 
 describe('logs and status', () => {
-  test('R074 monitor gives the log byte for byte, also what is no UTF-8 boundary and larger than one answer', async () => {
+  test('D22 R074 monitor gives the log byte for byte, also what is no UTF-8 boundary and larger than one answer', async () => {
     t.write('loud.py', 'import sys\nfor i in range(6000):\n    sys.stdout.write(f"line {i} ünïcödé 漢字\\n")\nsys.stdout.write("no newline at the end")\n');
     const { runId } = await trainHere('loud.py');
     const expected = `${Array.from({ length: 6000 }, (_, i) => `line ${i} ünïcödé 漢字\n`).join('')}no newline at the end`;
@@ -151,7 +151,7 @@ describe('logs and status', () => {
     expect(readFileSync(join(t.project, 'runs', runId, 'training.log'), 'utf8')).toBe(expected);
   });
 
-  test('R074 --follow misses nothing and repeats nothing while the job writes in bursts, and ends with it', async () => {
+  test('D41 R074 --follow misses nothing and repeats nothing while the job writes in bursts, and ends with it', async () => {
     t.write('bursts.py', 'import sys, time\nfor burst in range(4):\n    for i in range(900):\n        print(f"{burst}:{i} " + "x" * 30)\n    sys.stdout.flush()\n    time.sleep(0.3)\nsys.exit(5)\n');
     const { runId } = await trainHere('bursts.py', [], { wait: false });
     const all = await items(runId, true);
@@ -169,7 +169,7 @@ describe('logs and status', () => {
     expect(await logOf()).toBe('run two\n');
   });
 
-  test('R033 R034 status tells running, then the end, with epoch, loss, checkpoint and log', async () => {
+  test('D5 R033 R034 status tells running, then the end, with epoch, loss, checkpoint and log', async () => {
     t.write('slow.py', 'import os, time\nd = os.environ["RUNCTL_CHECKPOINT_DIR"]\nprint("epoch 1/2 loss 0.5 accuracy 0.8", flush=True)\nopen(d + "/e1.json", "w").write("{}")\nwhile not os.path.exists(d + "/go"): time.sleep(0.05)\nprint("epoch 2/2 loss 0.25 accuracy 0.9")\n');
     const { runId } = await trainHere('slow.py', [], { wait: false });
     let now = await trainingStatus(t.app, { provider: 'aws', machineId });

@@ -20,14 +20,14 @@ async function open(options: Parameters<typeof openTestApp>[0] = {}): Promise<vo
 }
 const run = (more: Partial<WorkflowTrainRequest> = {}) =>
   workflowTrain(t.app, {
-    provider: 'aws', type: 't3.micro', profile: 'runctl-ssm-profile', script: 'job.py', args: [], includePatterns: [], syncCode: true,
+    provider: 'aws', type: 't3.micro', profile: 'runctl-ssm-profile', script: 'job.py', args: [], includePatterns: [], syncCode: true, install: false,
     onFailure: 'terminate', keep: false, timeoutMs: 60_000, ...more,
   });
 const failure = async (promise: Promise<unknown>): Promise<RunctlError> => promise.then(() => expect.unreachable('it should have failed'), (error: unknown) => error as RunctlError);
 const alive = async () => Object.values(await t.machines()).filter((state) => state !== 'terminated' && state !== 'shutting-down');
 
-describe('R088 one command from nothing to results', () => {
-  test('R088 R012 create, wait, sync, train, fetch, terminate; cost and outputs come back', async () => {
+describe('R088 R115 one command from nothing to results, with and without a bucket', () => {
+  test('D36 R088 R012 create, wait, sync, train, fetch, terminate; cost and outputs come back', async () => {
     await open();
     const result = await run();
     expect(result).toMatchObject({ phase: 'succeeded', exitCode: 0, machineState: 'terminated', instanceType: 't3.micro', market: 'on-demand', accuracy: 0.9 });
@@ -61,8 +61,8 @@ describe('R088 one command from nothing to results', () => {
   });
 });
 
-describe('R089 whatever breaks, nothing is left', () => {
-  test('R089 every single command to the machine is made to fail once, from the first to the last', async () => {
+describe('R089 R115 failure and recovery: whatever breaks, nothing is left', () => {
+  test('D39 R089 every single command to the machine is made to fail once, from the first to the last', async () => {
     await open();
     for (let nth = 1, failed = true; failed; nth++) {
       let seen = 0;
@@ -129,7 +129,7 @@ describe('R089 a disk that fills up', () => {
   });
 });
 
-describe('R090 a failed training', () => {
+describe('R090 R115 failure and recovery: a failed training', () => {
   test('R090 results are rescued, the machine is terminated, the exit code is 4', async () => {
     await open();
     const error = await failure(run({ args: ['3'] }));
@@ -198,7 +198,7 @@ describe('creating', () => {
     const rows = t.sim.cloud.world.table<{ profile?: { arn: string } }>('ec2.instances').values();
     expect(rows[0]!.profile!.arn).toMatch(/instance-profile\/runctl-ssm-profile$/);
     const phases = t.events.flatMap((event) => (event.kind === 'step.done' ? [[event.step, typeof event.elapsedMs]] : []));
-    expect(phases).toEqual([['plan', 'number'], ['create', 'number'], ['running', 'number'], ['ssm', 'number']]);
+    expect(phases).toEqual([['preflight', 'number'], ['plan', 'number'], ['create', 'number'], ['running', 'number'], ['ssm', 'number']]);
   });
 
   test('R080 R089 a machine that was made but never became ready is named, with its price and the way to end it', async () => {

@@ -4,6 +4,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { Ask, Provider, Store } from '../core/ports.ts';
+import type { Stake } from '../core/stake.ts';
 import type { SimControl } from '../sim/daemon.ts';
 import { realClock } from './clock.ts';
 import type { CommandApp } from './command-app.ts';
@@ -16,6 +17,7 @@ export interface AppOptions {
   report: Report;
   ask: Ask;
   signal: AbortSignal;
+  stake: Stake;
   sim: boolean;
   region: string | undefined;
   configPath: string | undefined;
@@ -52,11 +54,12 @@ export async function createApp(options: AppOptions): Promise<BuiltApp> {
     report: options.report,
     ask: options.ask,
     signal,
+    stake: options.stake,
     ledger,
     sim,
     provider: async (name) => {
       const make = providers[name];
-      if (!make) throw new RunctlError('usage', `unknown provider "${name}"`, { cause: `There are ${Object.keys(providers).join(', ')}.` });
+      if (!make) throw new RunctlError('usage', `unknown provider "${name}"`, { cause: `There are ${Object.keys(providers).join(', ')}.`, hints: ['runctl --help'] });
       return make();
     },
     store: once(async (): Promise<Store | undefined> => {
@@ -88,11 +91,11 @@ async function settingsOf(options: AppOptions): Promise<() => LoadedConfig> {
 
 async function openSim(options: AppOptions, settings: () => LoadedConfig): Promise<SimControl> {
   const { simControl } = await import('../sim/daemon.ts');
-  const { dial, latency, idle_minutes: idleMinutes } = settings().values.sim;
+  const { dial, latency, idle_minutes: idleMinutes, internet } = settings().values.sim;
   return simControl({
     directory: join(stateDirectory(options.env), 'sim'),
     serverFile: join(options.bundleDirectory, 'sim-server.cjs'),
-    defaults: { dial, latency, idleMinutes, isolation: 'auto' },
+    defaults: { dial, latency, idleMinutes, isolation: 'auto', internet },
   });
 }
 

@@ -1,16 +1,34 @@
 // Ctrl-C and its kin: the first aborts the work in hand and lets it clean up, the second leaves at once.
+import { setMaxListeners } from 'node:events';
 import { EXIT, RunctlError } from '../core/errors.ts';
 
-export function abortOnSignals(leave: (exitCode: number) => void): { signal: AbortSignal; finish(): void } {
+export interface Interruption {
+  signal: AbortSignal;
+  /** As the first Ctrl-C does, for another reason; once interrupted it does nothing. */
+  interrupt(why: string): void;
+  /** The command is over; questions still under way (its siblings failed) must not keep the process. */
+  finish(): void;
+}
+
+/** `leave` must not return. */
+export function abortOnSignals(leave: (exitCode: number) => void): Interruption {
   const controller = new AbortController();
+  // Every request and pause under way hangs on this one, and a dozen at a time are no leak.
+  setMaxListeners(0, controller.signal);
+  const interrupt = (why: string): void => controller.abort(new RunctlError('interrupted', why));
+  let over = false;
   const interrupted = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) return leave(EXIT.interrupted);
-    controller.abort(new RunctlError('interrupted', `interrupted by ${name === 'SIGINT' ? 'Ctrl-C' : name}`));
+    // After the end of the command there is nothing to clean up, and nothing that would be left.
+    if (over || controller.signal.aborted) return leave(EXIT.interrupted);
+    interrupt(`interrupted by ${name === 'SIGINT' ? 'Ctrl-C' : name}`);
   };
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupted);
   return {
     signal: controller.signal,
-    // The command is over; questions still under way (its siblings failed) must not keep the process.
-    finish: () => controller.abort(new RunctlError('interrupted', 'the command has ended')),
+    interrupt,
+    finish: () => {
+      over = true;
+      interrupt('the command has ended');
+    },
   };
 }

@@ -11,8 +11,9 @@ export type Event =
   | { kind: 'cost.estimated'; type: string; market: string; hourlyMicroUsd?: MicroUsd; dailyMicroUsd?: MicroUsd; source: string }
   | { kind: 'cost.actual'; seconds: number; costMicroUsd?: MicroUsd; machineId: string }
   | { kind: 'machine.changed'; machineId: string; state: MachineState }
-  | { kind: 'transfer.moved'; step: string; doneBytes: number; totalBytes: number }
+  | { kind: 'transfer.moved'; step: string; stage?: 'pack' | 'send' | 'fetch' | 'unpack' | 'verify'; doneBytes: number; totalBytes: number }
   | { kind: 'log.line'; text: string }
+  | { kind: 'install.line'; text: string }
   | { kind: 'checkpoint.saved'; path: string }
   | { kind: 'note'; level: 'info' | 'warning'; text: string; hints?: string[] };
 

@@ -20,10 +20,18 @@ export interface JobStatus {
   endedAt?: number;
   /** Epoch ms of the agent's last sign of life. */
   heartbeatAt?: number;
+  /** Epoch ms when this was told. Like all times here by the machine's clock, which is not ours: ages are differences to this. */
+  nowAt?: number;
+  /** The machine was started anew since the launch. Absent: it was not, or nobody can tell. */
+  rebooted?: true;
+  /** Epoch ms of that start, when known. */
+  bootedAt?: number;
   /** Run directory on the machine, absolute. */
   directory?: string;
   logPath?: string;
   logBytes?: number;
+  /** Epoch ms of the last byte of the log. */
+  logAt?: number;
   /** Newest non-empty file in the checkpoint directory, absolute. */
   checkpoint?: string;
   checkpointAt?: number;
@@ -41,4 +49,15 @@ export interface JobSpec {
   env: Record<string, string>;
   /** Directory holding the code: `<run dir>/code` after a sync, or an absolute path for jobs in place. */
   codeDirectory?: string;
+  /** Where the log shall be, absolute or from the home on the machine; absent: in the run directory. */
+  log?: string;
+}
+
+/** One line of what the agent knows of all runs of its machine. */
+export interface KnownJob {
+  runId: string;
+  phase: JobPhase;
+  pid?: number;
+  /** Epoch ms. */
+  startedAt?: number;
 }

@@ -11,8 +11,10 @@ export interface Provider {
   create(plan: MachinePlan, token: string, signal?: AbortSignal): Promise<Machine>;
   /** Ask the provider whether `create` would be allowed, without creating. Throws as `create` would. */
   rehearse(plan: MachinePlan, signal?: AbortSignal): Promise<void>;
-  /** Prerequisites, cheapest first: credentials, region, bucket, profile. For `doctor` and before anything billable. */
-  checks(wanted: { bucket?: string; profile?: string }, signal?: AbortSignal): Promise<Check[]>;
+  /** Prerequisites, those first without which the others cannot be. For `doctor` and before anything billable. Never throws for what it finds. */
+  checks(wanted: Wanted, signal?: AbortSignal): Promise<Check[]>;
+  /** Do what a check offered as its remedy. Safe to repeat. Absent: this provider can repair nothing. */
+  repair?(remedy: Remedy, signal?: AbortSignal): Promise<Repaired>;
   /** The machine an earlier `create` with this token made, in any state, or undefined. Crash recovery looks here first. */
   findByToken(token: string, signal?: AbortSignal): Promise<Machine | undefined>;
   find(id: string, signal?: AbortSignal): Promise<Machine | undefined>;
@@ -50,6 +52,8 @@ export interface ShellOptions {
   /** Ends the script on the machine after this long. Default 60,000. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** For questions: throws `timeout` when no answer came in so long, whatever the machine goes on doing. Default: as long as it may take. */
+  answerWithinMs?: number;
 }
 
 export interface ShellResult {
@@ -70,15 +74,49 @@ export interface Store {
   urlToWrite(key: string, expiresS: number): Promise<string>;
 }
 
+/** What `checks` shall look at; whatever is absent it leaves alone. */
+export interface Wanted {
+  /** Through which code will go to machines. */
+  bucket?: string;
+  /** Instance profile, when no machine is asked about. */
+  profile?: string;
+  /** A machine that is to be made: everything that it needs. A `plan` of the same request right after asks nothing again. */
+  machine?: Omit<MachineRequest, 'tags'>;
+  /** Say also who calls, and what could be used where nothing was named. For people; operations do without. */
+  advise?: ('account' | 'bucket' | 'profile')[];
+}
+
 /** One finding of a check before anything billable happens. */
 export interface Check {
   name: string;
-  outcome: 'ok' | 'warning' | 'failed';
+  /** `skipped`: could not be looked at because an earlier check failed. */
+  outcome: 'ok' | 'warning' | 'failed' | 'skipped';
   detail: string;
   /** A whole command or config lines that put it right. */
   fix?: string;
   /** Of a failed check: the error that an operation would have ended in. */
-  error?: { code: ErrorCode; message: string; cause?: string; hints: string[] };
+  error?: { code: ErrorCode; message: string; cause?: string; hints: string[]; data?: Record<string, unknown> };
+  /** Names that could be used where none was given. */
+  suggestions?: string[];
+  /** What `repair` could do about it. */
+  remedy?: Remedy;
+}
+
+/** Plain data, so that it can be shown and asked about first. */
+export interface Remedy {
+  /** Tells remedies apart. */
+  id: string;
+  /** Ends with a question mark. */
+  question: string;
+  /** The provider's own, opaque to the engine. */
+  detail: unknown;
+}
+
+export interface Repaired {
+  /** What was done, in the past tense. */
+  done: string;
+  /** A setting that must say so from now on. */
+  setting?: { name: string; value: string };
 }
 
 export interface Question {

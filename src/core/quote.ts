@@ -6,6 +6,11 @@ export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`).replace(/\{(?=\{)/g, "{''")}'`;
 }
 
+/** Quoted only where it must be: for command lines that people read. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : shellQuote(text);
+}
+
 /** The words of a line as POSIX sh would split it: quotes and backslashes, nothing else ($, * and ; are plain characters).
  *  The inverse of shellQuote. Throws SyntaxError for a quote that is never closed. */
 export function splitWords(line: string): string[] {

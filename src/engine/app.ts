@@ -3,6 +3,7 @@ import type { Config } from '../config/settings.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Report } from '../core/events.ts';
 import type { Ask, Provider, Store } from '../core/ports.ts';
+import type { Stake } from '../core/stake.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 
 export interface App {
@@ -14,6 +15,8 @@ export interface App {
   ask: Ask;
   /** Aborted by the first Ctrl-C. */
   signal: AbortSignal;
+  /** What this command would leave behind; kept up to date by stories. Absent: nobody will ask. */
+  stake?: Stake;
   /** Opened on first use; commands that need no memory start faster. */
   ledger(): Promise<Ledger>;
   /** By name: aws, local. Loaded on first use. */

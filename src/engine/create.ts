@@ -8,6 +8,7 @@ import { type Machine, type MachinePlan, type MachineRequest, runningMicroUsdPer
 import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { hourlyText } from './money.ts';
+import { describeChecks, machineWish, preflightCreate } from './preflight.ts';
 import { type Story, tell } from './steps.ts';
 import { pollDelays, proveShell, waitForState } from './wait.ts';
 
@@ -45,12 +46,14 @@ export interface CreateResult {
 export async function create(app: App, request: CreateRequest): Promise<CreateResult> {
   const provider = await app.provider(request.provider);
   if (request.dryRun) {
+    await preflightCreate(app, provider, request);
     const plan = await planMachine(app, provider, request, 'dry-run');
     await provider.rehearse(plan, app.signal);
     return resultOf(plan, undefined, 'not-proven', true);
   }
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'create', request, project: request.project }, async (story) => {
+    await story.step('preflight', 'check prerequisites', () => preflightCreate(app, provider, request), describeChecks);
     const { plan, machine } = await createMachine(app, provider, story, request);
     if (!request.wait) return { runId, ...resultOf(plan, machine, plan.profile ? 'not-proven' : 'none', false) };
     const ready = await waitForNewMachine(app, provider, story, machine, request.timeoutMs).catch((error: unknown) => {
@@ -72,25 +75,33 @@ export async function createMachine(app: App, provider: Provider, story: Story, 
         kind: `${provider.name}.create`,
         request: plan,
         look: (token) => provider.findByToken(token, app.signal),
-        act: (token) => provider.create(plan, token, app.signal),
+        act: async (token) => {
+          if (app.stake) app.stake.launchToken = token;
+          return provider.create(plan, token, app.signal);
+        },
         resource: (made: Machine) => made.id,
-        undo: (token) => reclaim(app, provider, token),
+        undo: async (token) => {
+          const undone = await reclaim(app, provider, token);
+          if (undone && app.stake) app.stake.launchToken = undefined;
+          return undone;
+        },
       }),
     (made) => `${made.market} ${made.id}`,
   );
+  if (app.stake) Object.assign(app.stake, { launchToken: undefined, price: runningMicroUsdPerHour(plan.price) === undefined ? undefined : hourlyText(plan.price) });
   story.setMachine(machine.id, provider.name);
   return { plan, machine };
 }
 
 /** Steps `running` and `ssm`: with a profile the machine counts as ready only when a command came back from it. */
 export async function waitForNewMachine(app: App, provider: Provider, story: Story, machine: Machine, timeoutMs: number): Promise<Machine> {
-  const deadline = app.clock.now() + timeoutMs;
+  const deadline = app.clock.monotonic() + timeoutMs;
   const running = await story.step('running', 'wait until running', (say) => waitForState(app, provider, machine.id, 'running', { timeoutMs, say }), (now) => now.publicIp);
   if (!running.profile) {
     app.report({ kind: 'note', level: 'warning', text: 'machine is running; SSM is not available: it has no instance profile', hints: [`runctl ${provider.name} create ${machine.type} --iam-instance-profile runctl-ssm-profile --wait`] });
     return running;
   }
-  await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.now(), say }).then(() => null), () => 'connected');
+  await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.monotonic(), say }).then(() => null), () => 'connected');
   return running;
 }
 
@@ -101,7 +112,7 @@ const RECLAIM_MS = 4000;
 async function reclaim(app: App, provider: Provider, token: string): Promise<boolean> {
   // After Ctrl-C too; a second one ends the process.
   const { signal } = new AbortController();
-  const deadline = app.clock.now() + RECLAIM_MS;
+  const deadline = app.clock.monotonic() + RECLAIM_MS;
   try {
     for (const delayMs of pollDelays()) {
       const machine = await provider.findByToken(token, signal);
@@ -110,7 +121,7 @@ async function reclaim(app: App, provider: Provider, token: string): Promise<boo
         app.report({ kind: 'note', level: 'warning', text: `${machine.id} had been made all the same and was terminated` });
         return true;
       }
-      if (app.clock.now() + delayMs > deadline) return false;
+      if (app.clock.monotonic() + delayMs > deadline) return false;
       await app.clock.sleep(delayMs, signal);
     }
   } catch (error) {
@@ -142,14 +153,7 @@ async function planMachine(app: App, provider: Provider, request: CreateRequest,
     provider.list(app.signal),
     provider.plan(
       {
-        type: request.type,
-        image: request.image ?? aws.default_ami,
-        profile: request.profile ?? aws.iam_instance_profile,
-        keyName: request.keyName ?? aws.key_name,
-        securityGroup: request.securityGroup ?? aws.security_group,
-        subnet: request.subnet ?? aws.subnet_id,
-        zone: request.zone,
-        rootVolumeGb: request.rootVolumeGb ?? aws.root_volume_gb,
+        ...machineWish(app, request),
         tags: {
           Name: `runctl-${project}`,
           'runctl:run': runId,

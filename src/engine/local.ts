@@ -9,6 +9,7 @@ export async function trainLocally(app: App, request: Pick<TrainRequest, 'script
     ...request,
     includePatterns: [],
     syncCode: false,
+    install: false,
     wait: true,
     force: true,
     stopOnInterrupt: true,

@@ -1,8 +1,15 @@
 // What a machine cost, from its price and its seconds.
+import type { Clock } from '../core/clock.ts';
 import { type HourlyPrice, runningMicroUsdPerHour } from '../core/machine.ts';
 import { type MicroUsd, formatUsd } from '../core/money.ts';
 import { machineCost } from '../cost/cost.ts';
 import type { App } from './app.ts';
+
+/** Seconds since now for a bill: the cloud counts on while this computer sleeps, and no clock that is set back makes time undone. */
+export function stopwatch(clock: Clock): () => number {
+  const [wall, steady] = [clock.now(), clock.monotonic()];
+  return () => Math.max(clock.now() - wall, clock.monotonic() - steady) / 1000;
+}
 
 /** One start that lasted `seconds`, disk and address included. Undefined when nobody knows the price: it is never shown as zero. */
 export function costOfMachine(price: HourlyPrice, seconds: number): MicroUsd | undefined {

@@ -3,9 +3,15 @@ import { parseStatus } from '../agent/parse.ts';
 import { renderStatus } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
+import type { Machine } from '../core/machine.ts';
+import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import { atStake, interruption } from './interrupt.ts';
+import { LineCutter } from './lines.ts';
 import { answerFor, noSuchMachine, wrongState } from './states.ts';
-import { watchJob } from './watch.ts';
+import { startTicker, telling } from './ticker.ts';
+import { isOver, watchJob } from './watch.ts';
 
 export interface MonitorRequest {
   provider: string;
@@ -18,33 +24,88 @@ export interface MonitorRequest {
 }
 
 export type MonitorItem =
-  | { kind: 'log'; runId: string; offset: number; text: string }
+  | { kind: 'log'; runId: string; offset: number; text: string; /** As it is in the log, UTF-8 or not. Not a field of the JSON. */ bytes: Uint8Array }
   | { kind: 'end'; runId: string; phase: JobStatus['phase']; exitCode?: number };
 
+/** How long the machine may take to say what runs on it. */
+const ANSWER_MS = 60_000;
+/** A log that was silent for this long is spoken about. */
+const QUIET_MS = 4_000;
+
 export async function* monitor(app: App, request: MonitorRequest): AsyncGenerator<MonitorItem> {
-  const provider = await app.provider(request.provider);
-  const id = request.machineId;
+  try {
+    yield* readLog(app, request);
+  } catch (error) {
+    throw interruption(app, error);
+  }
+}
+
+async function* readLog(app: App, { provider: name, machineId: id, runId: wanted, follow, lastBytes }: MonitorRequest): AsyncGenerator<MonitorItem> {
+  const provider = await app.provider(name);
   const machine = await provider.find(id, app.signal);
   if (!machine) throw noSuchMachine(provider.name, id);
   if (answerFor('monitor', machine.state) === 'no') throw wrongState('monitor', machine);
   const shell = await provider.shell(machine);
-  const answer = await shell.run(renderStatus(request.runId), { timeoutMs: 30_000, signal: app.signal });
+  const answer = await telling(app, 'ask', 'ask the machine', () => shell.run(renderStatus(wanted), { timeoutMs: 30_000, answerWithinMs: ANSWER_MS, signal: app.signal }));
   const now = parseStatus(answer);
   if (now.phase === 'none' || now.runId === undefined) {
-    throw new RunctlError('not-found', request.runId ? `no run ${request.runId} on ${id}` : `no training was started on ${id} yet`, {
+    throw new RunctlError('not-found', wanted ? `no run ${wanted} on ${id}` : `no training was started on ${id} yet`, {
       hints: [`runctl ${provider.name} train ${id} SCRIPT --wait`],
     });
   }
   const { runId } = now;
-  const offset = request.lastBytes === undefined ? 0 : Math.max(0, (now.logBytes ?? 0) - request.lastBytes);
-  const decoder = new TextDecoder('utf-8');
+  const offset = lastBytes === undefined ? 0 : Math.max(0, (now.logBytes ?? 0) - lastBytes);
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let last = now;
-  for await (const chunk of watchJob(app, provider, machine, shell, { runId, offset, follow: request.follow })) {
-    last = chunk.status;
-    const text = decoder.decode(chunk.bytes, { stream: true });
-    if (text !== '') yield { kind: 'log', runId, offset: chunk.offset, text };
+  if (follow) stakeJob(app, provider, machine, now);
+  const voice = follow ? speak(app, machine) : undefined;
+  try {
+    const options = { runId, offset, follow, onTrouble: voice?.heartbeat.trouble, onRelief: voice?.heartbeat.relief };
+    for await (const chunk of watchJob(app, provider, machine, shell, options)) {
+      last = chunk.status;
+      const text = decoder.decode(chunk.bytes, { stream: true });
+      voice?.heard(text, chunk.status);
+      if (chunk.bytes.length > 0) yield logItem(runId, chunk.offset, text, chunk.bytes);
+    }
+  } finally {
+    voice?.stop();
   }
   const rest = decoder.decode();
-  if (rest !== '') yield { kind: 'log', runId, offset: last.logBytes ?? 0, text: rest };
-  if (request.follow) yield { kind: 'end', runId, phase: last.phase, exitCode: last.exitCode };
+  if (rest !== '') yield logItem(runId, last.logBytes ?? 0, rest, new Uint8Array());
+  if (follow) {
+    if (app.stake) app.stake.settled = true;
+    yield { kind: 'end', runId, phase: last.phase, exitCode: last.exitCode };
+  }
+}
+
+function logItem(runId: string, offset: number, text: string, bytes: Uint8Array): MonitorItem {
+  return Object.defineProperty({ kind: 'log', runId, offset, text } as MonitorItem, 'bytes', { value: bytes });
+}
+
+function stakeJob(app: App, provider: Provider, machine: Machine, job: JobStatus): void {
+  void atStake(app, provider, machine, 'monitor');
+  if (!app.stake) return;
+  app.stake.runId = job.runId;
+  for (const step of isOver(job) ? ['launch', 'train', 'collect'] : ['launch']) app.stake.done.add(step);
+}
+
+/** Says how things are while the log itself says nothing, and never in the middle of a line of it. */
+function speak(app: App, machine: Machine) {
+  const heartbeat = createHeartbeat(app, machine);
+  const lines = new LineCutter();
+  let spokenAt = app.clock.monotonic();
+  let midLine = false;
+  const ticker = startTicker(app, 'follow', 'follow log', () => !midLine && app.clock.monotonic() - spokenAt >= QUIET_MS);
+  ticker.say(heartbeat.now);
+  return {
+    heartbeat,
+    heard(text: string, status: JobStatus): void {
+      for (const line of lines.lines(Buffer.from(text))) heartbeat.line(line);
+      heartbeat.answered(status);
+      if (text === '') return;
+      spokenAt = app.clock.monotonic();
+      midLine = !text.endsWith('\n');
+    },
+    stop: ticker.stop,
+  };
 }

@@ -1,6 +1,8 @@
 // `wait` and `wait-ssm`: an existing machine until it can be used, or the reason why it cannot.
 import type { App } from './app.ts';
+import { atStake, interruption } from './interrupt.ts';
 import { noSuchMachine, answerFor, wrongState } from './states.ts';
+import { telling } from './ticker.ts';
 import { proveShell, waitForState } from './wait.ts';
 
 export interface ReadyRequest {
@@ -22,21 +24,28 @@ export interface ReadyResult {
 }
 
 export async function waitReady(app: App, request: ReadyRequest): Promise<ReadyResult> {
-  const provider = await app.provider(request.provider);
-  const startedAt = app.clock.now();
-  const id = request.machineId;
-  const label = (name: string, text: string, elapsedMs: number) => ({ step: name, label: text, elapsedMs });
+  const startedAt = app.clock.monotonic();
+  try {
+    const { machine, proven } = await waitFor(app, request, startedAt);
+    return {
+      instanceId: machine.id, state: machine.state, publicIp: machine.publicIp, privateIp: machine.privateIp,
+      ssm: proven ? 'connected' : 'none',
+      elapsedS: (app.clock.monotonic() - startedAt) / 1000,
+    };
+  } catch (error) {
+    throw interruption(app, error);
+  }
+}
+
+async function waitFor(app: App, { provider: name, machineId: id, timeoutMs, fromPending }: ReadyRequest, startedAt: number) {
+  const provider = await app.provider(name);
   const before = await provider.find(id, app.signal);
   if (!before) throw noSuchMachine(provider.name, id);
-  if (answerFor('wait', before.state) === 'no' || (!request.fromPending && before.state !== 'running')) throw wrongState('wait', before);
-  const say = (name: string, text: string) => (detail: string) => app.report({ kind: 'step.progress', ...label(name, text, app.clock.now() - startedAt), detail });
-  const machine = await waitForState(app, provider, id, 'running', { timeoutMs: request.timeoutMs, say: say('running', 'wait until running') });
-  if (machine.profile || !request.fromPending) {
-    await proveShell(app, provider, machine, { timeoutMs: request.timeoutMs - (app.clock.now() - startedAt), say: say('ssm', 'wait for SSM') });
-  }
-  return {
-    instanceId: id, state: machine.state, publicIp: machine.publicIp, privateIp: machine.privateIp,
-    ssm: machine.profile || !request.fromPending ? 'connected' : 'none',
-    elapsedS: (app.clock.now() - startedAt) / 1000,
-  };
+  const verb = fromPending ? 'wait' : 'wait-ssm';
+  if (answerFor(verb, before.state) === 'no') throw wrongState(verb, before);
+  void atStake(app, provider, before, 'wait');
+  const machine = await telling(app, 'running', 'wait until running', (say) => waitForState(app, provider, id, 'running', { timeoutMs, say }));
+  const proven = Boolean(machine.profile) || !fromPending;
+  if (proven) await telling(app, 'ssm', 'wait for SSM', (say) => proveShell(app, provider, machine, { timeoutMs: timeoutMs - (app.clock.monotonic() - startedAt), say }));
+  return { machine, proven };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leapingClock } from '../../test/support/leaping-clock.ts';
-import type { RunctlError } from '../core/errors.ts';
+import { RunctlError } from '../core/errors.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import { type Ledger, openLedger } from '../ledger/ledger.ts';
@@ -28,6 +28,11 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
+/** No command gets through to it: whoever asks it something learns nothing. */
+const silent = async (): Promise<never> => {
+  throw new RunctlError('ssm-not-ready', 'the SSM agent is not registered');
+};
+
 /** A machine that stays in its state for `lastsS` seconds, then is in the state after it; every effect on it is written down. */
 function inState(state: MachineState, lastsS = Infinity, after: MachineState = state) {
   const clock = leapingClock(0);
@@ -37,8 +42,8 @@ function inState(state: MachineState, lastsS = Infinity, after: MachineState = s
     effects.push(name);
     return machine();
   };
-  const provider = { name: 'aws', find: async () => machine(), start: effect('start'), stop: effect('stop'), terminate: effect('terminate'), shell: effect('shell') } as unknown as Provider;
-  const app = { clock, report() {}, signal: new AbortController().signal, ledger: async () => ledger, provider: async () => provider } as unknown as App;
+  const provider = { name: 'aws', find: async () => machine(), start: effect('start'), stop: effect('stop'), terminate: effect('terminate'), shell: async () => ({ run: silent }), readiness: async () => ({ channel: 'none', state: 'none', detail: 'no instance profile' }) } as unknown as Provider;
+  const app = { clock, report() {}, cwd: directory, config: { local: { output_dir: 'runs' }, train: { stop_grace_seconds: 1 } }, signal: new AbortController().signal, ledger: async () => ledger, provider: async () => provider } as unknown as App;
   return { app, effects };
 }
 

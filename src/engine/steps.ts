@@ -2,9 +2,12 @@
 // outside world has its intent on disk before it happens and its outcome after, so that a crash at any point can be picked up.
 import { RunctlError } from '../core/errors.ts';
 import type { App } from './app.ts';
+import { interruption } from './interrupt.ts';
+import { explainEnd, explainLoss } from './loss.ts';
+import { type Say, startTicker } from './ticker.ts';
 
-/** Says how far a step has come, for people. */
-export type Say = (detail: string) => void;
+
+export type { Say } from './ticker.ts';
 
 export interface Effect<T> {
   /** What is done, for the ledger: `ec2.run-instances`, `agent.launch`. */
@@ -39,27 +42,35 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
   const ledger = await app.ledger();
   ledger.beginRun({ id: request.runId, verb: request.verb, request: request.request, project: request.project, nowMs: app.clock.now() });
   app.report({ kind: 'run.started', runId: request.runId, verb: request.verb });
+  const { stake } = app;
+  if (stake) {
+    Object.assign(stake, { runId: request.runId, verb: request.verb });
+    stake.abandon = () => ledger.endRun(request.runId, 'interrupted', { code: 'interrupted', message: 'left by a second Ctrl-C' }, app.clock.now());
+  }
   const story: Story = {
     runId: request.runId,
-    setMachine: (machineId, provider) => ledger.setMachine(request.runId, machineId, provider),
+    setMachine: (machineId, provider) => {
+      if (stake) Object.assign(stake, { machineId, provider });
+      ledger.setMachine(request.runId, machineId, provider);
+    },
     step: async (name, label, action, detail, isBad) => {
-      const startedAt = app.clock.now();
-      const attempt = ledger.startStep(request.runId, name, startedAt);
+      const attempt = ledger.startStep(request.runId, name, app.clock.now());
+      if (stake) stake.step = name;
       app.report({ kind: 'step.started', step: name, label });
-      const ticker = startTicker(app, name, label, startedAt);
+      const ticker = startTicker(app, name, label);
       try {
         const value = await action(ticker.say);
-        const endedAt = app.clock.now();
-        ledger.finishStep(request.runId, name, attempt, value, endedAt);
+        ledger.finishStep(request.runId, name, attempt, value, app.clock.now());
+        stake?.done.add(name);
         ticker.stop();
-        app.report({ kind: 'step.done', step: name, label, elapsedMs: endedAt - startedAt, detail: detail?.(value), ...(isBad?.(value) ? { bad: true } : {}) });
+        app.report({ kind: 'step.done', step: name, label, elapsedMs: ticker.elapsedMs(), detail: detail?.(value), ...(isBad?.(value) ? { bad: true } : {}) });
         return value;
-      } catch (error) {
+      } catch (thrown) {
         ticker.stop();
-        const endedAt = app.clock.now();
+        const error = await explainLoss(app, ledger, request.runId, label, thrown);
         const message = error instanceof Error ? error.message : String(error);
-        afterwards(app, () => ledger.failStep(request.runId, name, attempt, { message, code: error instanceof RunctlError ? error.code : 'bug' }, endedAt));
-        app.report({ kind: 'step.failed', step: name, label, elapsedMs: endedAt - startedAt, message });
+        afterwards(app, () => ledger.failStep(request.runId, name, attempt, { message, code: error instanceof RunctlError ? error.code : 'bug' }, app.clock.now()));
+        app.report({ kind: 'step.failed', step: name, label, elapsedMs: ticker.elapsedMs(), message });
         if (error instanceof RunctlError) error.step ??= label;
         throw error;
       }
@@ -90,7 +101,7 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
     const interrupted = app.signal.aborted;
     const failure = { code: error instanceof RunctlError ? error.code : 'bug', message: error instanceof Error ? error.message : String(error) };
     afterwards(app, () => ledger.endRun(request.runId, interrupted ? 'interrupted' : 'failed', failure, app.clock.now()));
-    throw error;
+    throw interruption(app, explainEnd(ledger, request.runId, error));
   }
 }
 
@@ -111,28 +122,4 @@ function afterwards(app: App, write: () => void): void {
   } catch (error) {
     app.report({ kind: 'note', level: 'warning', text: `not recorded: ${error instanceof Error ? error.message : String(error)}` });
   }
-}
-
-const TICK_MS = 500;
-
-/** Says every half second that the step still runs, so that no wait is ever silent. */
-function startTicker(app: App, step: string, label: string, startedAt: number): { say: Say; stop(): void } {
-  const done = new AbortController();
-  let detail: string | undefined;
-  const loop = async (): Promise<void> => {
-    while (!done.signal.aborted) {
-      await app.clock.sleep(TICK_MS, done.signal);
-      app.report({ kind: 'step.progress', step, label, elapsedMs: app.clock.now() - startedAt, detail });
-    }
-  };
-  loop().catch((error: unknown) => {
-    if (!done.signal.aborted) throw error;
-  });
-  return {
-    say: (text) => {
-      detail = text;
-      app.report({ kind: 'step.progress', step, label, elapsedMs: app.clock.now() - startedAt, detail });
-    },
-    stop: () => done.abort(),
-  };
 }

@@ -19,11 +19,15 @@ interface Fate {
   profile?: string | null;
   /** What a command prints instead of what it was told to. */
   says?: string;
+  /** Thrown instead of any answer of the cloud, at a second. */
+  trouble?: (second: number) => RunctlError | undefined;
+  /** From this second on the cloud denies the machine. */
+  unknownFromS?: number;
 }
 
 function cloud(fate: Fate) {
   const clock = leapingClock(0);
-  const seconds = () => clock.now() / 1000;
+  const seconds = () => clock.monotonic() / 1000;
   const events: Event[] = [];
   let commands = 0;
   const machine = (): Machine => ({
@@ -39,15 +43,24 @@ function cloud(fate: Fate) {
       return { exitCode: 0, stdout: fate.says ?? script.split(' ').at(-1)!, stderr: '' };
     },
   };
+  const fail = (): undefined => {
+    const error = fate.trouble?.(seconds());
+    if (error) throw error;
+  };
   const provider = {
     name: 'aws',
-    find: async (id: string) => (id === 'i-1' ? machine() : undefined),
+    find: async (id: string) => {
+      fail();
+      return id === 'i-1' && seconds() < (fate.unknownFromS ?? Infinity) ? machine() : undefined;
+    },
+    price: async () => Promise.reject(new RunctlError('not-permitted', 'no prices')),
     readiness: async (): Promise<Readiness> =>
-      fate.profile === null
+      fail() ??
+      (fate.profile === null
         ? { channel: 'none', state: 'none', detail: 'SSM is not available: no instance profile' }
         : seconds() >= (fate.onlineAtS ?? 0)
           ? { channel: 'ssm', state: 'online', detail: 'SSM connected' }
-          : { channel: 'ssm', state: 'registering', detail: 'SSM agent is registering' },
+          : { channel: 'ssm', state: 'registering', detail: 'SSM agent is registering' }),
     shell: async () => shell,
   } as unknown as Provider;
   const app = { clock, report: (event: Event) => void events.push(event), signal: new AbortController().signal, provider: async () => provider } as unknown as App;
@@ -56,8 +69,8 @@ function cloud(fate: Fate) {
 
 const failed = async (promise: Promise<unknown>): Promise<RunctlError> => promise.then(() => expect.unreachable(), (error: unknown) => error as RunctlError);
 
-describe('proof that SSM works', () => {
-  test('R027 the proof is an answer with our nonce, not the word online', async () => {
+describe('R115 SSM edge cases: proof that SSM works', () => {
+  test('R027 D10 the proof is an answer with our nonce, not the word online', async () => {
     const slow = cloud({ onlineAtS: 5, answersAtS: 60 });
     await proveShell(slow.app, slow.provider, slow.machine(), { timeoutMs: 300_000 });
     expect(slow.seconds()).toBeGreaterThanOrEqual(60);
@@ -73,7 +86,7 @@ describe('proof that SSM works', () => {
     expect(slow.seconds()).toBeLessThan(102);
   });
 
-  test('R028 R031 an agent that never comes is a failure that explains itself, never success', async () => {
+  test('R028 R031 D10 an agent that never comes is a failure that explains itself, never success', async () => {
     const dead = cloud({ onlineAtS: Infinity });
     const error = await failed(proveShell(dead.app, dead.provider, dead.machine(), { timeoutMs: 120_000 }));
     expect(error.code).toBe('ssm-not-ready');
@@ -94,7 +107,7 @@ describe('proof that SSM works', () => {
   test('a machine that is terminated meanwhile ends the wait', async () => {
     const gone = cloud({ states: [[0, 'running'], [30, 'terminated']], onlineAtS: Infinity });
     const error = await failed(proveShell(gone.app, gone.provider, gone.machine(), { timeoutMs: 600_000 }));
-    expect(error.code).toBe('wrong-state');
+    expect(error).toMatchObject({ code: 'machine-lost', exitCode: 2, message: 'i-1 is terminated' });
     expect(gone.seconds()).toBeLessThan(40);
   });
 });
@@ -107,7 +120,7 @@ describe('waiting for a state', () => {
     expect(await failed(waitForState(dying.app, dying.provider, 'i-1', 'running', { timeoutMs: 300_000 }))).toMatchObject({ code: 'machine-lost', message: 'i-1 is terminated and will not become running' });
   });
 
-  test('R037 a timeout is kept in seconds, not in polls, and names the state', async () => {
+  test('R037 D8 a timeout is kept in seconds, not in polls, and names the state', async () => {
     const stuck = cloud({ states: [[0, 'pending']] });
     const error = await failed(waitForState(stuck.app, stuck.provider, 'i-1', 'running', { timeoutMs: 60_000 }));
     expect(error).toMatchObject({ code: 'timeout', exitCode: 5 });
@@ -122,6 +135,50 @@ describe('waiting for a state', () => {
     expect(first[0]).toBe(200);
     expect(Math.max(...first)).toBe(5000);
     expect(first.slice(0, 6).reduce((sum, ms) => sum + ms)).toBeLessThan(4000);
+  });
+});
+
+describe('R115 failure and recovery: a cloud that cannot be asked for a while', () => {
+  const request = { provider: 'aws', machineId: 'i-1', timeoutMs: 300_000, fromPending: true };
+  test.each([
+    ['throttled', new RunctlError('throttled', 'ec2 asks for fewer requests')],
+    ['unreachable', new RunctlError('endpoint-unreachable', 'cannot reach ec2 in us-east-1')],
+    ['with a clock of ours that was set', new RunctlError('credentials-rejected', 'skew', { data: { awsCode: 'RequestExpired' } })],
+  ])('%s: waited for, told, and then as if nothing had been', async (_name, trouble) => {
+    const slow = cloud({ states: [[0, 'pending'], [50, 'running']], onlineAtS: 90, trouble: (s) => (s > 5 && s < 40) || (s > 60 && s < 80) ? trouble : undefined });
+    expect(await waitReady(slow.app, request)).toMatchObject({ ssm: 'connected' });
+    expect(slow.events.some((event) => event.kind === 'step.progress' && event.detail === trouble.message)).toBe(true);
+  });
+
+  test('for longer than the timeout: the timeout, with the trouble as its cause', async () => {
+    const away = cloud({ states: [[0, 'pending']], trouble: (s) => (s > 5 ? new RunctlError('endpoint-unreachable', 'cannot reach ec2 in us-east-1') : undefined) });
+    expect(await failed(waitReady(away.app, request))).toMatchObject({ code: 'timeout', exitCode: 5, reason: 'cannot reach ec2 in us-east-1' });
+  });
+
+  test('a refusal that waiting does not mend ends the wait at once', async () => {
+    const refused = cloud({ states: [[0, 'pending']], trouble: (s) => (s > 5 ? new RunctlError('not-permitted', 'no') : undefined) });
+    expect((await failed(waitReady(refused.app, request))).code).toBe('not-permitted');
+    expect(refused.seconds()).toBeLessThan(20);
+  });
+
+  test('R071 a machine that the cloud no longer knows is lost, not a wrong id', async () => {
+    const gone = cloud({ onlineAtS: Infinity, unknownFromS: 30 });
+    expect(await failed(waitReady(gone.app, request))).toMatchObject({ code: 'machine-lost', exitCode: 2, message: 'i-1 is gone' });
+    expect(gone.seconds()).toBeLessThan(45);
+  });
+
+  test.each([-3, 3])('our clock is set %i hours while waiting: the timeout stays what it was', async (hours) => {
+    const stuck = cloud({ states: [[0, 'pending']] });
+    const [start, before] = [stuck.clock.monotonic(), stuck.clock.now()];
+    let stepped = false;
+    const provider = { ...stuck.provider, find: async (id: string) => {
+      if (!stepped && stuck.clock.monotonic() - start > 20_000) stepped = Boolean(stuck.clock.step(hours * 3_600_000)) || true;
+      return { ...(await stuck.provider.find(id))!, state: 'pending' as const };
+    } };
+    expect((await failed(waitForState(stuck.app, provider, 'i-1', 'running', { timeoutMs: 120_000 }))).code).toBe('timeout');
+    expect(stuck.clock.monotonic() - start).toBeGreaterThan(110_000);
+    expect(stuck.clock.monotonic() - start).toBeLessThanOrEqual(120_000);
+    expect(Math.abs(stuck.clock.now() - before)).toBeGreaterThan(2 * 3_600_000);
   });
 });
 

@@ -1,95 +1,81 @@
 // Follows a job on its machine until the agent's exit record exists: log bytes in order, none twice, none lost.
 import { type WatchChunk, parseWatch } from '../agent/parse.ts';
 import { logBytesPerCall, renderWatch } from '../agent/render.ts';
+import { durationText } from '../core/durations.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
-import { noSuchMachine } from './states.ts';
+import { type Trouble, comeBack, listenTo } from './trouble.ts';
 
 export interface WatchOptions {
   runId: string;
   /** Where in the log to begin, bytes. */
   offset: number;
-  /** Ends with the job; false: one look at what is there now. */
+  /** Ends with the job; false: one look at what is there now, and what fails is thrown at once. */
   follow: boolean;
-  /** Throws `timeout` (the job goes on) after this long; absent: no limit. */
+  /** Throws `timeout` (the job goes on) after this long; absent: no limit. Hours in which this computer slept do not count. */
   timeoutMs?: number;
+  /** Asks after another kind of job than a training. */
+  render?: typeof renderWatch;
+  /** Told at every question that was not answered. */
+  onTrouble?: (trouble: Trouble) => void;
+  /** An answer came after all. */
+  onRelief?: (over: Trouble) => void;
 }
 
 /** Longest the machine may hold a question open while nothing happens. */
 const HOLD_S = 10;
+/** How much longer an answer may take before the question is dropped and asked anew. */
+const ANSWER_MS = 30_000;
 /** Shortest pause between two questions while the log grows: two questions a second at most. */
 const PAUSE_MS = 400;
-/** How often the cloud is asked whether the machine still lives while the machine itself does not answer. */
-const PATIENCE = 5;
 
 export async function* watchJob(app: App, provider: Provider, machine: Machine, shell: Shell, options: WatchOptions): AsyncGenerator<WatchChunk> {
-  const startedAt = app.clock.now();
+  const { runId, follow, timeoutMs = Infinity, render = renderWatch } = options;
+  const startedAt = app.clock.monotonic();
+  const leftMs = (): number => timeoutMs - (app.clock.monotonic() - startedAt);
+  const patienceMs = app.config.train.patience_minutes * 60_000;
   const maxBytes = logBytesPerCall(shell.maxOutputBytes);
+  const listening = listenTo(app, provider, machine, { runId, onTrouble: options.onTrouble });
   let { offset } = options;
-  let silent = 0;
   for (;;) {
-    let chunk: WatchChunk;
-    try {
-      const holdS = options.follow ? HOLD_S : 0;
-      const answer = await shell.run(renderWatch(options.runId, offset, maxBytes, holdS), { timeoutMs: (holdS + 30) * 1000, signal: app.signal });
-      chunk = parseWatch(answer);
-      silent = 0;
-    } catch (error) {
-      if (!(error instanceof RunctlError) || !error.retryable) throw error;
-      await machineOrThrow(app, provider, machine);
-      if (++silent >= PATIENCE) throw error;
-      await app.clock.sleep(PAUSE_MS * 2 ** silent, app.signal);
-      continue;
-    }
+    // The machine answers when something happens; it is never asked to wait beyond a limit.
+    const holdS = follow ? Math.max(1, Math.min(HOLD_S, Math.ceil(leftMs() / 1000), Math.ceil(patienceMs / 2000))) : 0;
+    const withinMs = Math.min(holdS * 1000 + ANSWER_MS, Math.max(2000, patienceMs));
+    const chunk = await ask(app, shell, render(runId, offset, maxBytes, holdS), withinMs).catch(async (error: unknown) => {
+      if (!follow) throw error;
+      if (leftMs() <= 0) throw timedOut(provider, machine, runId, timeoutMs);
+      await listening.missed(error);
+      return undefined;
+    });
+    if (!chunk) continue;
+    const over = listening.heard();
+    if (over) options.onRelief?.(over);
     if (chunk.status.phase === 'none') {
-      throw new RunctlError('not-found', `no run ${options.runId} on ${machine.id}`, { hints: [`runctl ${provider.name} training-status ${machine.id}`] });
+      throw new RunctlError('not-found', `no run ${runId} on ${machine.id}`, { hints: [`runctl ${provider.name} training-status ${machine.id}`] });
     }
     offset += chunk.bytes.length;
     yield chunk;
     const caughtUp = offset >= (chunk.status.logBytes ?? 0);
-    if (caughtUp && (!options.follow || isOver(chunk.status))) return;
-    if (options.timeoutMs !== undefined && app.clock.now() - startedAt > options.timeoutMs) {
-      throw new RunctlError('timeout', `the job still runs after ${Math.round(options.timeoutMs / 60_000)} min; it goes on`, {
-        hints: [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} training-status ${machine.id}`],
-      });
-    }
-    if (caughtUp) await app.clock.sleep(PAUSE_MS, app.signal);
+    if (caughtUp && (!follow || isOver(chunk.status))) return;
+    if (leftMs() <= 0) throw timedOut(provider, machine, runId, timeoutMs);
+    if (caughtUp) await app.clock.sleep(Math.min(PAUSE_MS, leftMs()), app.signal);
   }
+}
+
+async function ask(app: App, shell: Shell, script: string, withinMs: number): Promise<WatchChunk> {
+  return parseWatch(await shell.run(script, { timeoutMs: withinMs, answerWithinMs: withinMs, signal: app.signal }));
+}
+
+function timedOut(provider: Provider, machine: Machine, runId: string, timeoutMs: number): RunctlError {
+  return new RunctlError('timeout', `${runId} still runs after ${durationText(timeoutMs)}; it goes on`, {
+    hints: [...comeBack(provider.name, machine.id, runId), `runctl ${provider.name} stop ${machine.id}`],
+    data: { machine: machine.id, runId },
+  });
 }
 
 export function isOver(status: JobStatus): boolean {
   return status.phase === 'succeeded' || status.phase === 'failed' || status.phase === 'lost';
-}
-
-/** The machine did not answer: only the cloud's own word makes it dead. */
-async function machineOrThrow(app: App, provider: Provider, machine: Machine): Promise<void> {
-  const now = await provider.find(machine.id, app.signal);
-  if (!now) throw noSuchMachine(provider.name, machine.id);
-  if (now.state === 'running' || now.state === 'pending') return;
-  throw new RunctlError('machine-lost', `${machine.id} is ${now.state}: the job cannot be watched any more`, {
-    cause: now.stateReason,
-    hints: now.state === 'stopped' || now.state === 'stopping' ? [`runctl ${provider.name} start ${machine.id} --wait`] : [`runctl runs list`],
-    data: { machine: machine.id, state: now.state },
-  });
-}
-
-/** Cuts bytes into text lines; the last, unfinished one is kept back until it is complete. Bytes that are no UTF-8 become U+FFFD. */
-export class LineCutter {
-  #decoder = new TextDecoder('utf-8');
-  #kept = '';
-
-  lines(bytes: Buffer): string[] {
-    const parts = (this.#kept + this.#decoder.decode(bytes, { stream: true })).split('\n');
-    this.#kept = parts.pop() ?? '';
-    return parts;
-  }
-
-  rest(): string[] {
-    const last = this.#kept + this.#decoder.decode();
-    this.#kept = '';
-    return last === '' ? [] : [last];
-  }
 }

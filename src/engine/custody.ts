@@ -1,0 +1,140 @@
+// A machine in a workflow's care: what can be saved is saved, then it goes, stops or stays as the policy says, and what it cost
+// is told. Holds after failures and after Ctrl-C alike.
+import { RunctlError } from '../core/errors.ts';
+import type { Machine, MachinePlan } from '../core/machine.ts';
+import { formatUsd } from '../core/money.ts';
+import type { Provider, Shell } from '../core/ports.ts';
+import type { App } from './app.ts';
+import type { Outputs } from './collect.ts';
+import { rescue } from './follow.ts';
+import type { LaunchedJob } from './launch-job.ts';
+import { costOfMachine, hourlyText, noteCost } from './money.ts';
+import type { Say, Story } from './steps.ts';
+import { waitForState, waitUntilReady } from './wait.ts';
+
+/** What becomes of the machine when something fails. */
+export type OnFailure = 'terminate' | 'stop' | 'keep';
+
+export interface Custody {
+  app: App;
+  provider: Provider;
+  story: Story;
+  plan: MachinePlan;
+  machine: Machine;
+  /** Seconds since the machine was asked for. */
+  elapsed: () => number;
+  shell: Shell | undefined;
+  launched: LaunchedJob | undefined;
+  outputs: Outputs | undefined;
+}
+
+/** How long a machine that somebody stopped may take to come up again so that results can be taken off its disk. */
+const REVIVE_MS = 300_000;
+
+/** Rescue what can be rescued, then end the billing as the policy says; the first error stays the one that is told. */
+export async function afterFailure(custody: Custody, policy: OnFailure, error: unknown): Promise<unknown> {
+  const interrupted = custody.app.signal.aborted;
+  // Ctrl-C aborted everything that hangs on the old signal; cleaning up must still work. A second Ctrl-C ends the process.
+  const app: App = { ...custody.app, signal: new AbortController().signal };
+  const care: Custody = { ...custody, app };
+  const id = care.machine.id;
+  const onFailure = mayStillRun(error) ? 'keep' : policy;
+  if (interrupted) app.report({ kind: 'note', level: 'warning', text: farewell(care, onFailure) });
+  await save(care, interrupted, error);
+  try {
+    const end = await letGo(care, onFailure);
+    const cost = end.costUsd === undefined ? 'an unknown amount' : `$${end.costUsd.toFixed(6)}`;
+    app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${cost}` });
+    if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
+    if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
+  } catch (failure) {
+    app.report({
+      kind: 'note', level: 'warning',
+      text: `${id} could not be ${onFailure === 'stop' ? 'stopped' : 'terminated'} and may still cost ${hourlyText(care.plan.price)}: ${failure instanceof Error ? failure.message : String(failure)}`,
+      hints: [`runctl ${care.provider.name} terminate ${id} --wait`],
+    });
+  }
+  return error;
+}
+
+/** A machine that nobody could reach has not failed, and its job may be hard at work: ending it is left to people. */
+function mayStillRun(error: unknown): boolean {
+  return error instanceof RunctlError && error.code === 'unreachable';
+}
+
+function farewell({ machine, launched, outputs }: Custody, onFailure: OnFailure): string {
+  const rescued = launched && !outputs ? 'the training may save its work, results are fetched, then ' : '';
+  const end = { terminate: 'will be terminated', stop: 'will be stopped', keep: 'is kept' }[onFailure];
+  return `interrupted: ${rescued}${machine.id} ${end}. Ctrl-C again leaves at once, and leaves the machine as it is`;
+}
+
+/** What is still only on the machine comes home, where that is possible. */
+async function save(care: Custody, interrupted: boolean, error: unknown): Promise<void> {
+  const { app, provider, story, machine, shell, launched, outputs } = care;
+  if (!launched || !shell || outputs || mayStillRun(error)) return;
+  if (!(error instanceof RunctlError) || error.code !== 'machine-lost') {
+    await rescue(app, story, shell, { stop: interrupted || (error instanceof RunctlError && error.code === 'timeout') });
+    return;
+  }
+  const state = error.data?.['state'];
+  if (state !== 'stopped' && state !== 'stopping') return;
+  // Somebody stopped it with the only copy of the results on its disk: it comes up once more, to hand them over.
+  try {
+    const again = await story.step('revive', 'start machine for its results', async (say) => {
+      await waitForState(app, provider, machine.id, 'stopped', { timeoutMs: REVIVE_MS, say });
+      await provider.start(machine.id, app.signal);
+      return (await waitUntilReady(app, provider, machine.id, { timeoutMs: REVIVE_MS, say })).machine;
+    }, (now) => now.state);
+    await rescue(app, story, await provider.shell(again), { stop: false });
+  } catch (failure) {
+    app.report({ kind: 'note', level: 'warning', text: `results could not be fetched: ${failure instanceof Error ? failure.message : String(failure)}` });
+  }
+}
+
+/** Step `terminate` or `stop`, or none: the machine goes, stops or stays; says what it cost so far. */
+export async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: string; elapsedS: number; costUsd?: number }> {
+  const { app, story, machine, plan } = custody;
+  const { id } = machine;
+  let machineState: string = 'running';
+  if (how === 'keep') {
+    app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
+  } else {
+    machineState = await release(custody, how === 'stop' ? 'stop' : 'terminate');
+    if (app.stake && machineState === 'stopped') app.stake.stoppedAt = `${formatUsd(plan.price.storageMicroUsd)} an hour`;
+    else if (app.stake) app.stake.settled = true;
+  }
+  const elapsedS = custody.elapsed();
+  const cost = costOfMachine(plan.price, elapsedS);
+  await noteCost(app, story.runId, id, elapsedS, cost);
+  return { machineState, elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 };
+}
+
+async function release({ app, provider, story, machine }: Custody, verb: 'stop' | 'terminate'): Promise<string> {
+  const { id } = machine;
+  const settle = async (now: Machine, say?: Say): Promise<Machine> => {
+    if (now.state === 'terminated') return now;
+    const final = verb === 'stop' && now.state !== 'shutting-down' ? 'stopped' : 'terminated';
+    return waitForState(app, provider, id, final, { timeoutMs: 600_000, say });
+  };
+  const act = async (): Promise<Machine> => {
+    const now = await provider.find(id, app.signal);
+    // Gone already: nothing is left to be ended, and the cloud forgets a terminated machine after a while.
+    if (!now) return { ...machine, state: 'terminated' };
+    return now.state === 'terminated' || now.state === 'shutting-down' ? now : provider[verb](id, app.signal);
+  };
+  const gone = await story
+    .step(verb, `${verb} machine`, async (say) => {
+      const now = await story.effect(verb, { kind: `${provider.name}.${verb}`, request: { machineId: id }, look: async () => undefined, act, resource: () => id });
+      return settle(now, say);
+    }, (machineNow) => `${id} is ${machineNow.state}`)
+    .catch(async (error: unknown) => {
+      // A full disk keeps the ledger from remembering; it must not keep the machine on the bill.
+      if (!(error instanceof RunctlError) || error.code !== 'state-unusable') throw error;
+      return settle(await act());
+    });
+  return gone.state;
+}
+
+function comeBack({ provider, machine }: Custody): string[] {
+  return [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} terminate ${machine.id} --wait`];
+}
