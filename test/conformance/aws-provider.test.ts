@@ -35,7 +35,7 @@ async function world(): Promise<World> {
 
 const PROFILE = 'runctl-ssm-profile';
 
-providerContract('aws on the built-in cloud', async () => {
+providerContract('R210 aws on the built-in cloud', async () => {
   const { env, log, close } = await world();
   const provider = createAwsProvider({ owner: 'contract', clock: realClock, env });
   return {
@@ -62,10 +62,10 @@ test('R004 doctor is content with the built-in cloud once a bucket exists', asyn
   const client = new S3Client({ endpoint: place.env.AWS_ENDPOINT_URL, region: 'us-east-1', forcePathStyle: true, credentials: place.sim.credentials() });
   await client.send(new CreateBucketCommand({ Bucket: 'digits' }));
   client.destroy();
-  const checks = await provider.checks({ bucket: 'digits', profile: PROFILE });
-  expect(checks.map((check) => `${check.name} ${check.outcome}`), JSON.stringify(checks)).toEqual(['credentials ok', 'region ok', 'bucket ok', 'profile ok']);
-  expect((await provider.checks({})).find((check) => check.name === 'bucket')?.detail).toContain('digits');
-  expect(await provider.checkBucket('no-such-bucket-here')).toMatchObject({ outcome: 'failed', detail: 'no bucket no-such-bucket-here' });
+  const checks = await provider.checks({ bucket: 'digits', machine: { type: 't3.micro', profile: PROFILE }, advise: ['account'] });
+  expect(checks.map((check) => `${check.name} ${check.outcome}`), JSON.stringify(checks)).toEqual(['credentials', 'region', 'type', 'zone', 'subnet', 'image', 'security-group', 'profile', 'quota', 'bucket'].map((name) => `${name} ok`));
+  expect((await provider.checks({ advise: ['bucket'] })).find((check) => check.name === 'bucket')?.suggestions).toEqual(['digits']);
+  expect((await provider.checks({ bucket: 'no-such-bucket-here' })).find((check) => check.name === 'bucket')).toMatchObject({ outcome: 'failed', error: { message: 'no bucket no-such-bucket-here' } });
   provider.close();
 });
 

@@ -58,3 +58,11 @@ export function findRclone() {
   const version = answer('rclone', ['version'])?.match(/^rclone v(\S+)/)?.[1];
   return version && { command: 'rclone', version };
 }
+
+/** The server of moto, past a version manager's shim. */
+export function findMoto() {
+  const command = behindShim('moto_server');
+  if (answer(command, ['--help']) === undefined) return undefined;
+  const python = command.includes('/') ? join(dirname(command), 'python3') : 'python3';
+  return { command, version: answer(python, ['-c', 'import moto; print(moto.__version__)']) ?? 'of unknown version' };
+}

@@ -1,9 +1,9 @@
 // Third-party clients drive the pretend cloud: each session has a private one, started by `runctl sim start` with dial instant.
-// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|boto3-machines|boto3-objects|rclone]…`
+// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|boto3-machines|boto3-objects|contract|rclone]…`
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { findAws, findBoto3, findRclone } from './clients.mjs';
+import { findAws, findBoto3, findMoto, findRclone } from './clients.mjs';
 import { ROOT, startPrivateSim } from './private-sim.mjs';
 
 const HERE = join(ROOT, 'test/conformance');
@@ -21,6 +21,8 @@ const SESSIONS = {
   'aws-cli': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-cli.mjs')]] },
   'boto3-machines': boto3Session('boto3_machines.py'),
   'boto3-objects': boto3Session('boto3_objects.py'),
+  // Without moto the pretend cloud's own column is still filled.
+  contract: { find: () => findMoto() ?? { version: 'not installed' }, say: (client) => `moto ${client.version}`, start: () => [process.execPath, [join(HERE, 'contract.mjs')]] },
   rclone: { find: findRclone, say: (client) => `rclone ${client.version}`, start: () => [process.execPath, [join(HERE, 'rclone.mjs')]] },
 };
 

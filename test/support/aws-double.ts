@@ -62,6 +62,10 @@ export const TRUST = encodeURIComponent('{"Statement":[{"Effect":"Allow","Princi
 export const profileReply = (roles = `<member><RoleName>r</RoleName><RoleId>AROA</RoleId><Arn>a</Arn><Path>/</Path><CreateDate>2026-01-01T00:00:00Z</CreateDate><AssumeRolePolicyDocument>${TRUST}</AssumeRolePolicyDocument></member>`): WireReply =>
   queryXml('GetInstanceProfile', `<InstanceProfile><InstanceProfileName>p</InstanceProfileName><InstanceProfileId>AIPA</InstanceProfileId><Arn>a</Arn><Path>/</Path><CreateDate>2026-01-01T00:00:00Z</CreateDate><Roles>${roles}</Roles></InstanceProfile>`);
 
+/** Names of AWS managed policies, or whole ARNs. */
+export const policiesReply = (...policies: string[]): WireReply =>
+  queryXml('ListAttachedRolePolicies', `<AttachedPolicies>${policies.map((one) => `<member><PolicyName>${one.split('/').at(-1)}</PolicyName><PolicyArn>${one.startsWith('arn:') ? one : `arn:aws:iam::aws:policy/${one}`}</PolicyArn></member>`).join('')}</AttachedPolicies><IsTruncated>false</IsTruncated>`);
+
 export const typeReply = (type = 't3.micro', extra = '', architecture = 'x86_64', vcpus = 2): WireReply =>
   ec2Xml('DescribeInstanceTypes', `<instanceTypeSet><item><instanceType>${type}</instanceType><processorInfo><supportedArchitectures><item>${architecture}</item></supportedArchitectures></processorInfo><vCpuInfo><defaultVCpus>${vcpus}</defaultVCpus></vCpuInfo><memoryInfo><sizeInMiB>1024</sizeInMiB></memoryInfo>${extra}</item></instanceTypeSet>`);
 
@@ -96,7 +100,9 @@ export function allIsWell(wire: WireDouble): void {
   wire.on('DescribeKeyPairs', ec2Xml('DescribeKeyPairs', '<keySet><item><keyName>laptop</keyName></item></keySet>'));
   wire.on('GetParameter', jsonReply({ Parameter: { Name: 'x', Value: 'ami-1' } }));
   wire.on('GetInstanceProfile', profileReply());
+  wire.on('ListAttachedRolePolicies', policiesReply('AmazonSSMManagedInstanceCore'));
   wire.on('GetServiceQuota', jsonReply({ Quota: { Value: 32 } }));
+  wire.on('DescribeInstances', instances());
   wire.on('GetProducts', (request) => jsonReply({ PriceList: request.body.includes('gp3') ? [priceText('0.0800000000', 'GB-Mo')] : [priceText('0.0000000000'), priceText('0.0104000000')] }));
   wire.on('RunInstances', launched());
 }

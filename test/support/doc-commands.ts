@@ -182,7 +182,7 @@ export function commandsInSource(): DocCommand[] {
     readFileSync(file, 'utf8').split('\n').flatMap((line, n) => {
       if (/^\s*(\/\/|\*|\/\*)/.test(line)) return [];
       return [...line.matchAll(/(['"`])((?:\\.|(?!\1).)*)\1/g)].flatMap(([, , text]) => {
-        const whole = /^(?:runctl|.*: runctl) (?!WORDS|COMMAND|\$\{(?:words|group)\}|\.\.\.)(.+)/.exec(text!);
+        const whole = /^(?:runctl|.*: runctl) (?!WORDS|COMMAND|(?:\$\{provider\} )?\$\{(?:words|group)\}|\.\.\.)(.+)/.exec(text!);
         // Prose has commas, colons and semicolons where command lines have none.
         if (!whole || /Usage:|- train on cloud|; |^runctl \S+[,:] /.test(text!)) return [];
         const filled = `runctl ${whole[1]}`

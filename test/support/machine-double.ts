@@ -18,6 +18,8 @@ export interface MachineDouble extends MachineHost {
 export function machineDouble(options: { alive?: string[]; answer?: (script: GuestScript) => Partial<GuestResult> } = {}): MachineDouble {
   const up = new Set(options.alive);
   const disks = new Set(options.alive);
+  const unreachable = new Set<string>();
+  const freeOf = new Map<string, number | undefined>();
   const specs = new Map<string, MachineSpec>();
   const calls: string[] = [];
   const listeners: ((instanceId: string) => void)[] = [];
@@ -73,6 +75,17 @@ export function machineDouble(options: { alive?: string[]; answer?: (script: Gue
     async adopt(instanceIds) {
       calls.push(`adopt ${[...instanceIds].sort().join(' ')}`);
       return instanceIds.filter((id) => up.has(id));
+    },
+    setNetwork(instanceId, isUp) {
+      if (isUp === !unreachable.has(instanceId)) return;
+      calls.push(`network ${instanceId} ${isUp ? 'up' : 'down'}`);
+      if (isUp) unreachable.delete(instanceId);
+      else unreachable.add(instanceId);
+    },
+    setFreeMib(instanceId, freeMib) {
+      if (freeMib === freeOf.get(instanceId)) return;
+      calls.push(`free ${instanceId} ${freeMib ?? 'enough'}`);
+      freeOf.set(instanceId, freeMib);
     },
     onGuestDown(listener) {
       listeners.push(listener);

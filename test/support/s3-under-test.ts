@@ -11,6 +11,7 @@ import type { MachineHost } from '../../src/sim/cloud.ts';
 import { DIALS } from '../../src/sim/dial.ts';
 import { startServer } from '../../src/sim/server.ts';
 import { callerCredential } from '../../src/sim/wire/credentials.ts';
+import { createWeather } from '../../src/sim/weather/weather.ts';
 import { openWorld } from '../../src/sim/world.ts';
 import { s3 } from '../../src/sim/aws/s3/s3.ts';
 
@@ -27,8 +28,10 @@ export async function startS3(directory: string, port = 0): Promise<Running> {
   const world = openWorld(directory);
   const bugs: string[] = [];
   const server = await startServer({ port });
+  const weather = createWeather(world, realClock());
   server.open({
-    cloud: { world, clock: realClock(), dial: DIALS.instant, machines: {} as MachineHost },
+    cloud: { world, clock: realClock(), dial: DIALS.instant, machines: {} as MachineHost, weather },
+    weather,
     services: [s3],
     routes: [],
     settle: () => world.save(),

@@ -7,6 +7,7 @@ import { realClock } from '../../src/app/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Event } from '../../src/core/events.ts';
 import type { Provider, Store } from '../../src/core/ports.ts';
+import { newStake } from '../../src/core/stake.ts';
 import type { App } from '../../src/engine/app.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import { createAwsProvider } from '../../src/providers/aws/index.ts';
@@ -34,8 +35,8 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: string; config?: Record<string, unknown> } = {}): Promise<TestApp> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'runctl-app-')));
+export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: string; config?: Record<string, unknown>; base?: string } = {}): Promise<TestApp> {
+  const directory = realpathSync(mkdtempSync(join(options.base ?? tmpdir(), 'runctl-app-')));
   const project = join(directory, 'project');
   mkdirSync(project);
   writeFileSync(join(project, 'pyproject.toml'), '[project]\nname = "test"\n');
@@ -44,7 +45,7 @@ export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: stri
   const env = { AWS_ENDPOINT_URL: sim.endpoint, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: 'us-east-1', HOME: directory };
   const aws = createAwsProvider({ region: 'us-east-1', clock: realClock, env });
   const ledger = await openLedger(join(directory, 'ledger.sqlite'));
-  const { values } = await loadConfig({ cwd: project, env: { HOME: directory }, flags: options.config });
+  const { values } = await loadConfig({ cwd: project, env: { HOME: directory }, flags: { ...(options.bucket ? { 'aws.s3_bucket': options.bucket } : {}), ...options.config } });
   const events: Event[] = [];
   const abort = new AbortController();
   let store: Store | undefined;
@@ -63,6 +64,7 @@ export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: stri
     report: (event) => void events.push(event),
     ask: async () => true,
     signal: abort.signal,
+    stake: newStake(),
     ledger: async () => ledger,
     provider: async () => provider,
     store: async () => store,
