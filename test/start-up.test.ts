@@ -37,10 +37,10 @@ describe('R240 start-up', () => {
     expect(builtins).not.toContain('http');
   });
 
-  test('R240 aws status loads no ledger, no TOML, no S3, no IAM', () => {
+  test('R240 aws status loads no ledger, no TOML, no S3, no IAM, and nothing that sends', () => {
     const { files, builtins } = loaded('aws', 'status', 'i-0123456789abcdef0');
     expect(files.some((name) => name.startsWith('ec2'))).toBe(true);
-    expect(files.join(' ')).not.toMatch(/ledger|libsql|toml|\bs3-|iam-|pricing|sync|daemon/);
+    expect(files.join(' ')).not.toMatch(/ledger|libsql|toml|\bs3-|iam-|pricing|push|pull|daemon/);
     expect(builtins).not.toContain('sqlite');
     expect(builtins).not.toContain('readline');
   });
@@ -109,6 +109,13 @@ describe('R288 the list of requirements', () => {
     expect(lines).toContain('R065 shown 1');
     expect(lines).toContain('R066 missing (a test of it fails)');
     expect(lines).toContain('R070 missing');
+    expect(status).toBe(0);
+  });
+
+  test('R288 old defects are counted apart', () => {
+    const { stdout, status } = report([['D16 R003 a parse error is told', 'passed'], ['D1 D6 success means success', 'failed']]);
+    const lines = stdout.split('\n');
+    expect(lines).toEqual(expect.arrayContaining(['D16 shown 1', 'D6 missing (a test of it fails)', 'R003 shown 1', expect.stringMatching(/^1 of \d+ old defects shown to be absent$/)]));
     expect(status).toBe(0);
   });
 
