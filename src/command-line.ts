@@ -10,8 +10,8 @@ import type { Passed } from './cli/command.ts';
 import { execute } from './cli/execute.ts';
 import type { GlobalValues } from './cli/global-flags.ts';
 import { type Format, parseFormat, renderError } from './cli/output.ts';
+import { completeHint } from './cli/hints.ts';
 import { parseInput } from './cli/parse.ts';
-import { wholeHint } from './cli/whole-hint.ts';
 import type { Resolution } from './cli/words.ts';
 import { EXIT, RunctlError } from './core/errors.ts';
 import { createRedactor } from './core/secrets.ts';
@@ -24,6 +24,7 @@ type Found = Extract<Resolution, { kind: 'command' }>;
 
 export async function runCommandLine(found: Found, argv: readonly string[], bundleDirectory: string): Promise<number> {
   let reporter: Reporter = silentReporter();
+  const complete = (hint: string): string => completeHint(hint, argv);
   let close = async (): Promise<void> => {};
   try {
     const command = await found.entry.load();
@@ -41,7 +42,8 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
     const built = await createApp({
       cwd: process.cwd(),
       env: process.env,
-      report: reporter.report,
+      report: (event) => reporter.report(event.kind === 'note' && event.hints ? { ...event, hints: event.hints.map(complete) } : event),
+      completeHint: complete,
       ask: createAsk({ yes: globals.yes, input: () => process.stdin, output: process.stderr, signal }),
       signal,
       stake,
@@ -82,7 +84,7 @@ function leftAtOnce(stake: Stake): RunctlError {
 /** Errors obey --output too, even those of a command line that could not be parsed. Returns the exit code. */
 export function tellError(error: unknown, argv: readonly string[]): number {
   const known = error instanceof RunctlError ? error : bug(error, argv);
-  known.hints.splice(0, Infinity, ...known.hints.map((hint) => wholeHint(hint, argv)));
+  known.hints.splice(0, Infinity, ...known.hints.map((hint) => completeHint(hint, argv)));
   process.stderr.write(createRedactor(process.env)(renderError(known, formatIn(argv), styleOf(process.stderr), isVerbose(argv))));
   return error instanceof RunctlError ? error.exitCode : EXIT.bug;
 }

@@ -9,7 +9,7 @@ import { kebab } from '../src/cli/parse.ts';
 import { WORDS } from '../src/commands/index.ts';
 import { allSettings, variableOf } from '../src/config/settings.ts';
 import { REPOSITORY, copyTraining, openState, runProgram, runShell, withState } from './support/cli.ts';
-import { type DocCommand, blocksOf, commandsInSource, commandsOfDocument, commandsOfScript, documents, exampleScripts, parseCommand, readDocument, splitShell } from './support/doc-commands.ts';
+import { type Block, type DocCommand, blocksOf, commandsInSource, commandsOfDocument, commandsOfScript, documents, exampleScripts, parseCommand, readDocument, splitShell } from './support/doc-commands.ts';
 
 async function wrongOnes(commands: readonly DocCommand[]): Promise<string[]> {
   const wrong: string[] = [];
@@ -37,7 +37,7 @@ describe('every command line that is written down', () => {
     }
   });
 
-  test('R079 R108 in the hints of errors and notes is one that runctl understands', async () => {
+  test('D45 R079 R108 in the hints of errors and notes is one that runctl understands', async () => {
     const commands = commandsInSource();
     expect(commands.length).toBeGreaterThan(40);
     expect(await wrongOnes(commands)).toEqual([]);
@@ -53,7 +53,7 @@ describe('every command line that is written down', () => {
 describe('R118 one set of words', () => {
   const flagsOf = (command: Command): string[] => Object.keys(command.flags ?? {}).map(kebab);
 
-  test('R118 every command takes --output, and none redefines a flag of all commands', async () => {
+  test('D40 R118 every command takes --output, and none redefines a flag of all commands', async () => {
     expect(Object.keys(GLOBAL_FLAGS)).toEqual(expect.arrayContaining(['output', 'sim', 'yes', 'quiet', 'config', 'help']));
     for (const [words, entry] of Object.entries(WORDS)) {
       const command = await entry.load();
@@ -87,7 +87,9 @@ describe('R118 one set of words', () => {
 
 describe('R110 guides', () => {
   test('R110 README and every guide for users has prerequisites that name the bucket and the way without one', () => {
-    for (const path of ['README.md', 'docs/EXAMPLES.md', 'docs/EXAMPLES_RUNNABLE.md', 'docs/aws-setup.md', 'docs/troubleshooting.md', 'docs/simulator.md']) {
+    const guides = documents().filter((path) => path === 'README.md' || (/^docs\/[^/]+$/.test(path) && !readDocument(path).startsWith('<!-- Generated')));
+    expect(guides).toEqual(expect.arrayContaining(['docs/EXAMPLES.md', 'docs/training.md', 'docs/machines.md', 'docs/when-things-go-wrong.md', 'docs/troubleshooting.md']));
+    for (const path of guides) {
       const section = /^## Prerequisites\n([^]*?)(?=^## |$(?![^]))/m.exec(readDocument(path))?.[1];
       expect(section, path).toBeDefined();
       expect(section, path).toMatch(/s3_bucket/);
@@ -100,9 +102,9 @@ describe('R110 guides', () => {
     for (const heading of ['SSM is available, but the code does not arrive', 'The bucket', 'No credentials', 'The SSM agent does not register']) expect(text).toContain(`## ${heading}`);
   });
 
-  test('every setting and every environment variable of ours that is named exists', () => {
+  test('D43 every setting and every environment variable of ours that is named exists', () => {
     const known = new Set(allSettings().flatMap(({ name }) => [name, variableOf(name)]));
-    const given = ['RUNCTL_CHECKPOINT_DIR', 'RUNCTL_RUN_ID', 'RUNCTL_RUN_DIR', 'RUNCTL_CODE_DIR', 'RUNCTL_DEVICE', 'RUNCTL_TEST_PROGRAM'];
+    const given = ['RUNCTL_CHECKPOINT_DIR', 'RUNCTL_RUN_ID', 'RUNCTL_RUN_DIR', 'RUNCTL_CODE_DIR', 'RUNCTL_DEVICE', 'RUNCTL_TEST_PROGRAM', ...['', '_ENDPOINT', '_MAX_USD_PER_HOUR', '_PROFILE', '_TYPE'].map((end) => `RUNCTL_LIVE${end}`)];
     const wrong = documents().flatMap((path) => {
       const text = readDocument(path);
       const names = [
@@ -121,6 +123,18 @@ describe('R110 guides', () => {
     expect(listed.sort()).toEqual(Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).sort());
   });
 
+  test('README leads to every page below docs/, and every decision says what was asked, chosen, why, and what would change it', () => {
+    const linked = [...readDocument('README.md').matchAll(/\]\((docs\/[^)#]+)/g)].map(([, target]) => target);
+    const pages = documents().filter((path) => /^docs\/[^/]+$/.test(path));
+    expect(pages.filter((path) => !linked.includes(path))).toEqual([]);
+    for (const path of documents().filter((name) => name.startsWith('docs/decisions/'))) {
+      const [, number] = /decisions\/0*(\d+)-/.exec(path)!;
+      const text = readDocument(path);
+      expect(text, path).toMatch(new RegExp(`^# ${number}\\. `));
+      for (const part of ['Question', 'Choice', 'What would change it']) expect(text, path).toContain(`**${part}.**`);
+    }
+  });
+
   test('links between documents lead somewhere', () => {
     const broken = documents().flatMap((path) =>
       [...readDocument(path).replace(/```[^]*?```/g, '').matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].flatMap(([, target]) => {
@@ -136,6 +150,26 @@ describe('R110 guides', () => {
   });
 });
 
+/** Pages whose shell blocks, from the first to the last, are one session in the built-in cloud. */
+const RUNNABLE = ['README.md', 'docs/EXAMPLES_RUNNABLE.md', 'docs/security.md', 'docs/weather.md', 'docs/when-things-go-wrong.md'];
+/** What is done to machines: each is tried somewhere in these pages. */
+const MACHINE_VERBS = Object.keys(WORDS).filter((words) => words.startsWith('aws ')).map((words) => words.slice(4)).filter((verb) => verb !== 'policy');
+
+type Attempt = Pick<Block, 'attempt' | 'text' | 'where'>;
+
+const attemptsOf = (path: string): Block[] => blocksOf(path).filter((block) => block.attempt !== undefined);
+const sessionOf = (path: string): string => session(attemptsOf(path));
+
+/** One script that says where it is and ends with 99 when a block does not fail as it should. */
+function session(blocks: readonly Attempt[]): string {
+  const parts = blocks.map(({ attempt, text, where }) => {
+    const code = /^fails with (\d+)$/.exec(attempt!)?.[1];
+    if (code === undefined) return `echo "--- ${where}" >&2\n${text}\n`;
+    return `set +e\n${text}\ncode=$?\nset -e\n[ "$code" = ${code} ] || { echo "${where} ended with $code" >&2; exit 99; }\n`;
+  });
+  return `set -eu\n${parts.join('')}`;
+}
+
 describe.concurrent('what the documents tell users to try', () => {
   test('R108 R088 the session in the README is what the command prints today', async () => {
     await withState(async (state) => {
@@ -145,22 +179,51 @@ describe.concurrent('what the documents tell users to try', () => {
     });
   });
 
-  test('R108 R280 the shell blocks of README and EXAMPLES_RUNNABLE run as written', async () => {
-    const blocks = ['README.md', 'docs/EXAMPLES_RUNNABLE.md'].flatMap(blocksOf).filter((block) => block.attempt !== undefined);
-    expect(blocks.map((block) => block.attempt)).toEqual(expect.arrayContaining(['in one shell', 'fails with 4']));
-    const state = openState();
-    try {
-      copyTraining(state);
-      let script = 'set -eu\n';
-      for (const { attempt, text, where } of blocks) {
-        const code = /^fails with (\d+)$/.exec(attempt!)?.[1];
-        script += code === undefined ? `echo "--- ${where}" >&2\n${text}\n` : `set +e\n${text}\ncode=$?\nset -e\n[ "$code" = ${code} ] || { echo "${where} ended with $code" >&2; exit 99; }\n`;
+  test('R108 R280 the pages that are one session have one, with commands that work and commands that fail as announced', () => {
+    const attempts = RUNNABLE.map((path) => attemptsOf(path).map((block) => block.attempt));
+    expect(attempts.every((kinds) => kinds.includes('in one shell'))).toBe(true);
+    expect(attempts.flat()).toEqual(expect.arrayContaining(['fails with 2', 'fails with 4']));
+    expect(documents().filter((path) => !RUNNABLE.includes(path) && attemptsOf(path).length > 0)).toEqual([]);
+    const tried = new Set(RUNNABLE.flatMap(attemptsOf).flatMap(({ text, where }) => commandsOfScript(text, where)).map(({ words }) => words.slice(0, words[0] === 'sim' && words[1] === 'weather' ? 3 : 2).join(' ')));
+    for (const verb of MACHINE_VERBS) expect(tried, verb).toContain(`aws ${verb}`);
+  });
+
+  for (const path of RUNNABLE) {
+    test(`R108 R114 R280 the shell blocks of ${path} run as written, one after the other`, async () => {
+      const state = openState();
+      try {
+        copyTraining(state);
+        const { code, stdout, stderr } = await runShell(sessionOf(path), { state, timeoutMs: 180_000 });
+        expect({ code, tail: code === 0 ? '' : `${stdout.slice(-500)}\n${stderr.slice(-2_000)}` }).toEqual({ code: 0, tail: '' });
+        const status = await runShell('runctl sim status --output json', { state });
+        expect(Object.keys((JSON.parse(status.stdout) as { instances?: object }).instances ?? {}).filter((name) => name !== 'terminated')).toEqual([]);
+      } finally {
+        await state.close();
       }
-      const { code, stdout, stderr } = await runShell(script, { state, timeoutMs: 120_000 });
-      expect({ code, tail: code === 0 ? '' : `${stdout.slice(-500)}\n${stderr.slice(-2_000)}` }).toEqual({ code: 0, tail: '' });
-    } finally {
-      await state.close();
-    }
+    }, 200_000);
+  }
+
+  test('R280 a block that does not fail as announced, and one that fails unannounced, are seen', async () => {
+    await withState(async (state) => {
+      const unexpected = await runShell(session([{ attempt: 'fails with 4', text: 'true', where: 'x:1' }]), { state });
+      expect(unexpected).toMatchObject({ code: 99, stderr: expect.stringContaining('x:1 ended with 0') as string });
+      const failing = await runShell(session([{ attempt: 'in one shell', text: 'false', where: 'x:1' }, { attempt: 'in one shell', text: 'echo on', where: 'x:5' }]), { state });
+      expect(failing.code).not.toBe(0);
+      expect(failing.stdout).not.toContain('on');
+    });
+  });
+
+  test('R109 an example that is ended in the middle terminates its machine', async () => {
+    await withState(async (state) => {
+      copyTraining(state);
+      const script = `eval "$(runctl sim env)"
+        sh ${join(REPOSITORY, 'examples/complete_workflow.sh')} >&2 & pid=$!
+        until runctl sim status --output json | grep -Eq '"(pending|running)": ?1'; do sleep 0.1; done
+        kill -TERM $pid; code=0; wait $pid || code=$?; echo "ended with $code"; runctl sim status --output json`;
+      const { stdout, stderr } = await runShell(script, { state, timeoutMs: 100_000 });
+      expect({ code: /^ended with (\d+)$/m.exec(stdout)?.[1], stderr }).toEqual({ code: '130', stderr: expect.stringContaining('is terminated') as string });
+      expect(Object.keys((JSON.parse(stdout.slice(stdout.indexOf('{'))) as { instances: object }).instances)).toEqual(['terminated']);
+    });
   }, 120_000);
 
   for (const path of exampleScripts()) {

@@ -10,6 +10,12 @@ What runctl promises a script                      What a good script does in re
   the working directory is the code's own copy       writes training_complete.txt at true completion only (6)
 
 `--resume-from` takes up a checkpoint, and the result is the same as without the interruption.
+training_complete.txt is for people and other programs: runctl itself goes by the exit code alone.
+Packages: name them in requirements.txt or pyproject.toml, or in the script itself, at its top and without indentation (PEP 723):
+  # /// script
+  # requires-python = ">=3.9"
+  # dependencies = ["numpy>=1.26"]
+  # ///
 Also given: $RUNCTL_RUN_ID, $RUNCTL_RUN_DIR, $RUNCTL_CODE_DIR. Runs by itself too: python3 template.py --epochs 5
 """
 import argparse

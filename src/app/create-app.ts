@@ -18,6 +18,7 @@ export interface AppOptions {
   ask: Ask;
   signal: AbortSignal;
   stake: Stake;
+  completeHint(hint: string): string;
   sim: boolean;
   region: string | undefined;
   configPath: string | undefined;
@@ -55,6 +56,7 @@ export async function createApp(options: AppOptions): Promise<BuiltApp> {
     ask: options.ask,
     signal,
     stake: options.stake,
+    completeHint: options.completeHint,
     ledger,
     sim,
     provider: async (name) => {

@@ -5,7 +5,7 @@ import { parseDuration, parseInput } from './parse.ts';
 
 const command: Command = {
   args: [{ name: 'machine', summary: 'm' }, { name: 'script', summary: 's', optional: true }],
-  rest: 'of the script',
+  rest: 'arguments of the script',
   flags: {
     wait: { kind: 'switch', summary: 'w' },
     syncCode: { kind: 'switch', default: true, summary: 's' },
@@ -55,12 +55,13 @@ describe('R115 argument parsing', () => {
     const error = await fail('i-1', 's.py', '--epochs', '3');
     expect(error.code).toBe('usage');
     expect(error.message).toContain('--epochs');
-    expect(error.hints[0]).toContain('-- --epochs 3');
+    expect(error.hints[0]).toBe('runctl aws train i-1 s.py -- --epochs 3   (arguments of the script go after --)');
+    expect((await fail('--epochs', '3')).hints[0]).toContain('MACHINE [SCRIPT] -- --epochs 3');
   });
 
   test('a missing argument is named, with the form', async () => {
     const error = await fail();
-    expect(error.message).toContain('machine');
+    expect(error.message).toBe('MACHINE is missing');
     expect(error.hints).toContain('runctl aws train --help');
   });
 
@@ -73,6 +74,7 @@ describe('R115 argument parsing', () => {
 
   test('a misspelled flag is answered with the near one', async () => {
     expect((await fail('i-1', '--key-nam', 'x')).message).toContain('--key-name');
+    expect(await fail('i-1', '--hlep')).toMatchObject({ message: 'unknown flag --hlep, did you mean --help?', hints: ['runctl aws train --help'] });
   });
 
   test('nothing may follow -- where the command takes nothing', async () => {

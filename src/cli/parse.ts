@@ -4,6 +4,8 @@ import {
   buildApplication, buildCommand, formatMessageForArgumentScannerError, numberParser, run, text_en,
 } from '@stricli/core';
 import { RunctlError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
+import { shellWord } from '../core/quote.ts';
 import type { Command, FlagSpec, Flags, Input } from './command.ts';
 import { GLOBAL_FLAGS, type GlobalValues } from './global-flags.ts';
 
@@ -115,8 +117,16 @@ function usageError(failure: unknown, command: Command, words: string, args: rea
   message = (message.charAt(0).toLowerCase() + message.slice(1)).replace('no flag registered for', 'unknown flag').replace(/--[a-z]+[A-Z]\w*/g, kebab);
   const unknownFlag = failure instanceof FlagNotFoundError || failure instanceof AliasNotFoundError;
   const positional = (command.args ?? []).map((arg) => (arg.optional ? `[${arg.name.toUpperCase()}]` : arg.name.toUpperCase())).join(' ');
-  if (command.rest !== undefined && (unknownFlag || failure instanceof UnexpectedPositionalError)) {
-    hints.push(`runctl ${words} ${positional} -- ${misplaced(failure, args)}   (arguments of the script go after --)`);
+  if (failure instanceof UnsatisfiedPositionalError) message = `${failure.placeholder.toUpperCase()} is missing`;
+  if (failure instanceof UnexpectedPositionalError) message = `"${failure.input}" is one argument too many`;
+  // --help is not the scanner's, so it guesses other words.
+  const forHelp = failure instanceof FlagNotFoundError && nearest(failure.input, ['help', ...Object.keys(command.flags ?? {}), ...Object.keys(GLOBAL_FLAGS)]) === 'help';
+  if (forHelp) message = `unknown flag --${kebab(failure.input)}, did you mean --help?`;
+  else if (command.rest !== undefined && (unknownFlag || failure instanceof UnexpectedPositionalError)) {
+    const at = misplacedAt(failure, args);
+    const given = args.slice(0, at);
+    const enough = given.filter((word) => !word.startsWith('-')).length >= (command.args ?? []).filter((arg) => !arg.optional).length;
+    hints.push(`runctl ${words} ${enough ? given.map(shellWord).join(' ') : positional} -- ${args.slice(at).map(shellWord).join(' ')}   (${command.rest.split(',')[0]} go after --)`);
   } else if (failure instanceof UnsatisfiedPositionalError || failure instanceof UnexpectedPositionalError) {
     hints.push(`runctl ${words} ${positional}`.trim());
   }
@@ -124,13 +134,14 @@ function usageError(failure: unknown, command: Command, words: string, args: rea
   return new RunctlError('usage', message, { hints, source: failure });
 }
 
-/** From the first token that was not understood to the end: most likely what was meant for the script. */
-function misplaced(failure: unknown, args: readonly string[]): string {
-  const start =
+/** The first token that was not understood; from there on it was most likely meant for the script. */
+function misplacedAt(failure: unknown, args: readonly string[]): number {
+  return Math.max(
+    0,
     failure instanceof FlagNotFoundError ? args.findIndex((token) => token.startsWith('--') && token.slice(2).split('=')[0] === kebab(failure.input))
     : failure instanceof UnexpectedPositionalError ? args.indexOf(failure.input)
-    : args.findIndex((token) => /^-[^-]/.test(token));
-  return args.slice(Math.max(0, start)).join(' ');
+    : args.findIndex((token) => /^-[^-]/.test(token)),
+  );
 }
 
 /** `keyName` -> `key-name`, as typed on the command line. */

@@ -33,11 +33,11 @@ export const doctorCommand = defineCommand({
       fix: flags.fix ?? false,
       configFile: resolve(app.cwd, app.configPath ?? app.settings().file ?? CONFIG_FILE),
     }),
-  text: ({ checks, fixed }: DoctorResult, style) => {
+  text: ({ checks, fixed, repair }: DoctorResult, style) => {
     const width = Math.max(...checks.map(({ name }) => name.length)) + 1;
     const lines = checks.flatMap(({ name, outcome, detail, fix, remedy }) => {
       const mark = { ok: style.good('ok  '), warning: style.warn('warn'), failed: style.bad('FAIL'), skipped: style.dim('skip') }[outcome];
-      const advice = outcome === 'ok' || outcome === 'skipped' ? undefined : (fix ?? (remedy && 'runctl doctor --fix'));
+      const advice = outcome === 'ok' || outcome === 'skipped' ? undefined : (fix ?? (remedy && repair));
       return [
         `${mark} ${`${name}:`.padEnd(width)} ${style.foreign(detail)}`,
         ...(advice ? [`${' '.repeat(width + 6)}${style.bold(advice.replaceAll('\n', `\n${' '.repeat(width + 6)}`))}`] : []),
@@ -47,7 +47,7 @@ export const doctorCommand = defineCommand({
     return [
       ...lines,
       ...fixed.map((line) => `${style.good('done')} ${style.foreign(line)}`),
-      ...(offered.length > 0 ? [`"runctl doctor --fix" can put right: ${offered.map(({ name }) => name).join(', ')}`] : []),
+      ...(repair ? [`"${repair}" can put right: ${offered.map(({ name }) => name).join(', ')}`] : []),
     ].join('\n');
   },
   exitCode: (result: DoctorResult) => (result.ok ? EXIT.done : EXIT.config),

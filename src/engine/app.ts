@@ -17,6 +17,8 @@ export interface App {
   signal: AbortSignal;
   /** What this command would leave behind; kept up to date by stories. Absent: nobody will ask. */
   stake?: Stake;
+  /** A hint as a whole command, for the cloud that this command line means. Absent: hints stay as they are. */
+  completeHint?(hint: string): string;
   /** Opened on first use; commands that need no memory start faster. */
   ledger(): Promise<Ledger>;
   /** By name: aws, local. Loaded on first use. */

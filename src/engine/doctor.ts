@@ -21,6 +21,8 @@ export interface DoctorResult {
   checks: Check[];
   /** What was done, one sentence each; only with `fix`. */
   fixed: string[];
+  /** The command that offers to repair what can be; absent: nothing. */
+  repair?: string;
 }
 
 export async function doctor(app: App, request: DoctorRequest): Promise<DoctorResult> {
@@ -30,7 +32,14 @@ export async function doctor(app: App, request: DoctorRequest): Promise<DoctorRe
   const checks = await provider.checks(wanted, app.signal);
   const fixed = request.fix ? await repairAll(app, provider, wanted, checks, request.configFile) : [];
   const now = fixed.length > 0 ? await provider.checks(wanted, app.signal) : checks;
-  return { ok: now.every((check) => check.outcome !== 'failed'), checks: now, fixed };
+  const complete = (hint: string): string => app.completeHint?.(hint) ?? hint;
+  const offered = now.some(({ remedy, outcome }) => remedy && outcome !== 'ok');
+  return {
+    ok: now.every((check) => check.outcome !== 'failed'),
+    checks: now.map((check) => (check.fix === undefined ? check : { ...check, fix: complete(check.fix) })),
+    fixed,
+    ...(offered ? { repair: complete('runctl doctor --fix') } : {}),
+  };
 }
 
 /** Asks about each remedy once; the bucket comes before the profile, whose role may be given access to it. */

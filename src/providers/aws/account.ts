@@ -92,7 +92,7 @@ function explainRegion(check: Check, region: string | undefined, api: AwsApi): C
   const known = REGIONS.includes(region);
   const message = known ? `the account may not use the region ${region}` : `there is no AWS region ${region}`;
   const hints = [
-    ...(near && !known ? [`runctl config set aws.region ${near}`, `export AWS_REGION=${near}`] : []),
+    ...(near && !known ? [`--region ${near}`, `runctl config set aws.region ${near}`] : []),
     ...(known ? [`aws account enable-region --region-name ${region}`, `aws account get-region-opt-status --region-name ${region}`] : []),
     ...(endpointFromEnvironment('ec2', api.env) ? ['env | grep AWS_ENDPOINT_URL'] : []),
   ];

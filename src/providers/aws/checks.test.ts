@@ -161,7 +161,7 @@ const failed = (name: string, code: string, data: object = {}, more: object = {}
 test('R004 a region whose name does not resolve is reported as the region, with the one that was meant', async () => {
   const folded = await foldAccount(api('us-esat-1'), [failed('type', 'endpoint-unreachable', { transport: 'ENOTFOUND' }), failed('bucket', 'endpoint-unreachable', { transport: 'ENOTFOUND' })]);
   expect(folded).toMatchObject([
-    { name: 'region', outcome: 'failed', detail: 'there is no AWS region us-esat-1: did you mean us-east-1?', fix: 'runctl config set aws.region us-east-1' },
+    { name: 'region', outcome: 'failed', detail: 'there is no AWS region us-esat-1: did you mean us-east-1?', fix: '--region us-east-1' },
     { name: 'type', outcome: 'skipped' },
     { name: 'bucket', outcome: 'skipped' },
   ]);

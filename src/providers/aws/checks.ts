@@ -106,6 +106,7 @@ async function adviseProfile(api: AwsApi, bucket: string | undefined, signal?: A
   const none = 'none configured: without one SSM cannot reach new machines';
   try {
     const state = await checkProfile(api, OWN_PROFILE, signal);
+    if (state.outcome === 'unknown' && state.role === undefined) return { name: 'profile', outcome: 'warning', detail: `${none}; ${state.why ?? `${OWN_PROFILE} could not be looked at`}` };
     const works = state.outcome === 'ok' ? 'works' : 'exists';
     return { name: 'profile', outcome: 'warning', detail: `${none}; ${OWN_PROFILE} ${works}, and workflow train takes it`, fix, remedy: { id: 'profile-setting', question: `Use the instance profile ${OWN_PROFILE} from now on?`, detail: { action: 'set', setting } } };
   } catch (error) {

@@ -98,7 +98,7 @@ function completeTags(tags: Record<string, string>, defaults: PlanDefaults, nowM
 
 function rootSize(wanted: number | undefined, minimumGb: number, gpu: boolean, image: string): number {
   if (wanted !== undefined && wanted < minimumGb) {
-    throw new RunctlError('usage', `a root volume of ${wanted} GB is too small for ${image}`, { cause: `the image needs at least ${minimumGb} GB`, hints: [`runctl aws create TYPE --root-volume-size ${minimumGb}`] });
+    throw new RunctlError('usage', `a root volume of ${wanted} GB is too small for ${image}`, { cause: `the image needs at least ${minimumGb} GB`, hints: [`--root-volume-size ${minimumGb}`] });
   }
   return wanted ?? Math.max(minimumGb, gpu ? GPU_ROOT_GB : ROOT_GB);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { wholeHint } from './whole-hint.ts';
+import { completeHint } from './hints.ts';
 
 test.each([
   ['a command stays', 'runctl doctor', ['aws', 'train', 'i-1', 't.py'], 'runctl doctor'],
@@ -10,6 +10,11 @@ test.each([
   ['a switch takes no value along', '--yes', ['sim', 'reset', '--yes', '--output', 'json'], 'runctl sim reset --output json --yes'],
   ['arguments of the script replace those given in other ways', '-- --lr 1', ['aws', 'train', 'i-1', 't.py', '--args', '--lr 2', '--', '--lr', '1'], 'runctl aws train i-1 t.py -- --lr 1'],
   ['what is too long to read stays a flag', '--yes', ['aws', 'train', 'i-1', 't.py', '--', 'x'.repeat(2000)], '--yes'],
+  ['a command goes to the same cloud', 'runctl aws start i-1 --wait', ['aws', 'train', 'i-1', 't.py', '--sim', '-c', 'my file.toml'], "runctl aws start i-1 --wait --sim -c 'my file.toml'"],
+  ['and to the same region, before what belongs to the script', "runctl aws train i-1 t.py --wait -- --lr 1", ['aws', 'train', '--region=eu-west-1', 'i-1', 't.py', '--', '--sim'], 'runctl aws train i-1 t.py --wait --region=eu-west-1 -- --lr 1'],
+  ['a remark stays behind it', 'runctl aws monitor i-1 --follow   (wait for it)', ['aws', 'train', '--sim', 'i-1'], 'runctl aws monitor i-1 --follow --sim   (wait for it)'],
+  ['another region that is named stays', 'runctl aws status i-1 --region us-west-2', ['aws', 'status', 'i-1', '--region', 'eu-west-1'], 'runctl aws status i-1 --region us-west-2'],
+  ['a command that needs no cloud stays', 'runctl runs list', ['aws', 'status', 'i-1', '--sim'], 'runctl runs list'],
 ])('R114 %s', (_what, hint, argv, whole) => {
-  expect(wholeHint(hint, argv)).toBe(whole);
+  expect(completeHint(hint, argv)).toBe(whole);
 });
