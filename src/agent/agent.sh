@@ -294,11 +294,15 @@ runctl_watch() { # RUN_ID OFFSET MAX_BYTES WAIT_S
   runctl_run "$1"
   for rc_n in "$2" "$3" "$4"; do runctl_number "$rc_n"; done
   rc_until=$(($(date +%s) + $4))
+  rc_new=''
   while :; do
     runctl_phase # before the size: once the job has ended the log grows no more
     runctl_size "$rc_run/training.log"
     case $rc_phase in starting | running) ;; *) break ;; esac
-    if [ "$rc_size" -gt "$2" ] || [ "$(date +%s)" -ge "$rc_until" ]; then break; fi
+    if [ -n "$rc_new" ] || [ "$(date +%s)" -ge "$rc_until" ]; then break; fi
+    # A last line is often followed by the end: one more look saves the asker a whole question.
+    [ "$rc_size" -le "$2" ] || rc_new=1
+    [ "$((rc_size - $2))" -lt "$3" ] || break
     runctl_nap 0.2
   done
   runctl_begin

@@ -29,8 +29,8 @@ export interface WatchOptions {
 const HOLD_S = 10;
 /** How much longer an answer may take before the question is dropped and asked anew. */
 const ANSWER_MS = 30_000;
-/** Shortest pause between two questions while the log grows: two questions a second at most. */
-const PAUSE_MS = 400;
+/** Shortest time between the beginnings of two questions while the log grows: two questions a second at most. */
+const PERIOD_MS = 500;
 
 export async function* watchJob(app: App, provider: Provider, machine: Machine, shell: Shell, options: WatchOptions): AsyncGenerator<WatchChunk> {
   const { runId, follow, timeoutMs = Infinity, render = renderWatch } = options;
@@ -44,6 +44,7 @@ export async function* watchJob(app: App, provider: Provider, machine: Machine, 
     // The machine answers when something happens; it is never asked to wait beyond a limit.
     const holdS = follow ? Math.max(1, Math.min(HOLD_S, Math.ceil(leftMs() / 1000), Math.ceil(patienceMs / 2000))) : 0;
     const withinMs = Math.min(holdS * 1000 + ANSWER_MS, Math.max(2000, patienceMs));
+    const askedAt = app.clock.monotonic();
     const chunk = await ask(app, shell, render(runId, offset, maxBytes, holdS), withinMs).catch(async (error: unknown) => {
       if (!follow) throw error;
       if (leftMs() <= 0) throw timedOut(provider, machine, runId, timeoutMs);
@@ -61,7 +62,8 @@ export async function* watchJob(app: App, provider: Provider, machine: Machine, 
     const caughtUp = offset >= (chunk.status.logBytes ?? 0);
     if (caughtUp && (!follow || isOver(chunk.status))) return;
     if (leftMs() <= 0) throw timedOut(provider, machine, runId, timeoutMs);
-    if (caughtUp) await app.clock.sleep(Math.min(PAUSE_MS, leftMs()), app.signal);
+    const restMs = Math.min(askedAt + PERIOD_MS - app.clock.monotonic(), leftMs());
+    if (caughtUp && restMs > 0) await app.clock.sleep(restMs, app.signal);
   }
 }
 

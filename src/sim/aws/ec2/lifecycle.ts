@@ -158,6 +158,7 @@ export class Lifecycle {
     row.shutdownGraceMs = graceMs;
     meterNotRunning(this.#cloud.world, row.instanceId, now);
     row.runningSince = undefined;
+    row.formerPublicIp = row.publicIp;
     row.publicIp = undefined;
     this.#note(row, `shutdown: ${reason.message}`);
   }
@@ -213,7 +214,7 @@ export class Lifecycle {
       this.#failed(row);
       return;
     }
-    if (row.wantsPublicIp) row.publicIp = newPublicIp(this.#cloud.world);
+    if (row.wantsPublicIp) row.publicIp = newPublicIp(this.#cloud.world, row.formerPublicIp);
     row.everRan = true;
     row.runningSince = this.#cloud.clock.now();
     this.#enter(row, 'running');

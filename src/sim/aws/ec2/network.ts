@@ -77,8 +77,9 @@ export function newPrivateIp(world: World, subnet: SubnetRow): string {
 const PUBLIC_NETS = ['203.0.113.', '198.51.100.'];
 const HOSTS_PER_NET = 254;
 
-export function newPublicIp(world: World): string {
-  const used = new Set(ec2Tables(world).instances.values().map((row) => row.publicIp));
+/** Any that nobody has, and not `former`. */
+export function newPublicIp(world: World, former?: string): string {
+  const used = new Set([former, ...ec2Tables(world).instances.values().map((row) => row.publicIp)]);
   const total = PUBLIC_NETS.length * HOSTS_PER_NET;
   const start = randomInt(total);
   for (let step = 0; step < total; step++) {

@@ -48,6 +48,8 @@ export interface InstanceRow {
   wantsPublicIp: boolean;
   /** Only while running (and pending after the first assignment). */
   publicIp?: string;
+  /** The one before the latest stop: a start never gives it back at once. */
+  formerPublicIp?: string;
   keyName?: string;
   profile?: { name: string; arn: string; id: string };
   clientToken?: string;
