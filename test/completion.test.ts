@@ -251,6 +251,8 @@ describe('R115 failure and recovery: a workflow whose machine is taken away', ()
     await seen('epoch 2/9');
     await t.provider.stop(mine());
     expect(await waiting).toMatchObject({ code: 'machine-lost', data: { machineState: 'terminated' } });
+    // The machine is gone by now: nothing is to be started or watched there.
+    expect(((await waiting) as RunctlError).hints.filter((hint) => hint.includes(mine()))).toEqual([]);
     const rescued = t.events.find((event) => event.kind === 'step.done' && event.step === 'rescue');
     expect(rescued).toMatchObject({ detail: expect.stringContaining('2 checkpoints') });
     expect((await t.machines())[mine()]).toBe('terminated');

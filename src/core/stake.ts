@@ -42,11 +42,12 @@ export function describeStake(stake: Stake): { facts: string[]; hints: string[] 
   return { facts: [...(job ? [job] : []), machineFact(stake, id)], hints: hintsFor(stake, id, provider) };
 }
 
-type JobState = 'none' | 'unknown' | 'running' | 'ended' | 'fetched';
+type JobState = 'none' | 'unknown' | 'running' | 'ending' | 'ended' | 'fetched';
 
 function jobState({ done, step }: Stake): JobState {
   if (done.has('collect') || done.has('rescue')) return 'fetched';
   if (done.has('train') || done.has('stop-job')) return 'ended';
+  if (step === 'stop-job') return 'ending';
   if (done.has('launch')) return 'running';
   return step === 'launch' ? 'unknown' : 'none';
 }
@@ -59,6 +60,8 @@ function jobFact(stake: Stake, id: string): string | undefined {
       return `The training${run} goes on on ${where}.`;
     case 'unknown':
       return `It is not known whether the training${run} was started on ${where}.`;
+    case 'ending':
+      return `The training${run} on ${where} was told to end and may still be saving; its results stay there.`;
     case 'ended':
       return `The training${run} has ended; its results are still on ${where}.`;
     case 'fetched':
@@ -83,7 +86,7 @@ function machineFact({ verb, done, step, price }: Stake, id: string): string {
 function hintsFor(stake: Stake, id: string, provider: string): string[] {
   const runctl = (words: string): string => `runctl ${provider} ${words}`;
   const state = jobState(stake);
-  const back = state === 'running' || state === 'unknown' ? [runctl(`training-status ${id}`), runctl(`monitor ${id} --follow`)] : state === 'ended' ? [runctl(`monitor ${id}`)] : [runctl(`wait ${id}`)];
+  const back = state === 'running' || state === 'unknown' ? [runctl(`training-status ${id}`), runctl(`monitor ${id} --follow`)] : state === 'ended' || state === 'ending' ? [runctl(`monitor ${id}`)] : [runctl(`wait ${id}`)];
   if (stake.verb === 'stop' || stake.verb === 'terminate') return [runctl(`status ${id}`), runctl(`${stake.verb} ${id} --wait`)];
   // A workflow was to clean up behind itself: that comes first, by hand.
   if (stake.verb?.startsWith('workflow')) return [runctl(`terminate ${id} --wait`), ...back];

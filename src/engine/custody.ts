@@ -46,6 +46,8 @@ export async function afterFailure(custody: Custody, policy: OnFailure, error: u
     const cost = end.costUsd === undefined ? 'an unknown amount' : `$${end.costUsd.toFixed(6)}`;
     app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${cost}` });
     if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
+    // Whatever the error would have had people do with the machine is no longer to be done.
+    if (error instanceof RunctlError && end.machineState === 'terminated') error.hints.splice(0, Infinity, ...new Set([...error.hints.filter((hint) => !hint.includes(id)), `runctl runs show ${care.story.runId}`]));
     if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
   } catch (failure) {
     app.report({

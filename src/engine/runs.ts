@@ -1,12 +1,14 @@
 // What was run, from the ledger.
 import { RunctlError } from '../core/errors.ts';
 import type { RunRecord, RunState } from '../ledger/ledger.ts';
+import { ownerAlive } from '../ledger/owner.ts';
 import type { App } from './app.ts';
 
 export interface RunSummary {
   runId: string;
   verb: string;
-  state: RunState;
+  /** `left`: never ended, and the process that told it is gone (killed, power lost). What it made may still be there. */
+  state: RunState | 'left';
   machineId?: string;
   provider?: string;
   project?: string;
@@ -23,9 +25,10 @@ export interface RunDetail extends RunSummary {
   effects: { step: string; attempt: number; kind: string; state: string; resourceId?: string }[];
 }
 
-export async function listRuns(app: App, request: { limit: number; state?: RunState }): Promise<RunSummary[]> {
+export async function listRuns(app: App, { limit, state }: { limit: number; state?: RunState | 'left' }): Promise<RunSummary[]> {
   const ledger = await app.ledger();
-  return ledger.listRuns(request).map(summaryOf);
+  if (state !== 'left' && state !== 'open') return ledger.listRuns({ limit, state }).map(summaryOf);
+  return ledger.listRuns({ state: 'open', limit: 10_000 }).map(summaryOf).filter((run) => run.state === state).slice(0, limit);
 }
 
 export async function showRun(app: App, runId: string | undefined): Promise<RunDetail> {
@@ -56,7 +59,7 @@ function summaryOf(run: RunRecord): RunSummary {
   return {
     runId: run.id,
     verb: run.verb,
-    state: run.state,
+    state: run.state === 'open' && !ownerAlive(run.owner) ? 'left' : run.state,
     machineId: run.machineId,
     provider: run.provider,
     project: run.project,
