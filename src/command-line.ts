@@ -44,7 +44,7 @@ export async function runCommandLine(found: Found, argv: readonly string[], bund
       env: process.env,
       report: (event) => reporter.report(event.kind === 'note' && event.hints ? { ...event, hints: event.hints.map(complete) } : event),
       completeHint: complete,
-      ask: createAsk({ yes: globals.yes, input: () => process.stdin, output: process.stderr, signal }),
+      ask: createAsk({ yes: globals.yes, input: () => process.stdin, output: process.stderr, signal, interrupt: () => interrupt('interrupted by Ctrl-C') }),
       signal,
       stake,
       sim: globals.sim,

@@ -52,7 +52,7 @@ test('a second Ctrl-C leaves at once, names the machine, its price and the comma
     expect(code, stderrOf(state)).toBe(130);
     const [, id] = /left at once\n {2}.*?(i-[0-9a-f]{17}) goes on running and costs \$0\.0\d+ an hour\./.exec(stderrOf(state)) ?? [];
     expect(id, stderrOf(state)).toBeDefined();
-    expect(stderrOf(state)).toMatch(new RegExp(`Try:\n {2}runctl aws terminate ${id} --wait\n`));
+    expect(stderrOf(state)).toMatch(new RegExp(`Try:\n {2}runctl aws terminate ${id} --wait --sim\n`));
     const [run] = (JSON.parse((await runCli(['runs', 'list', '--output', 'json'], { state })).stdout) as { runs?: { state: string }[] }).runs ?? (JSON.parse((await runCli(['runs', 'list', '--output', 'json'], { state })).stdout) as { state: string }[]);
     expect(run).toMatchObject({ state: 'interrupted' });
     expect(await alive(state)).toEqual(['running']);

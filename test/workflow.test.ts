@@ -26,6 +26,14 @@ const run = (more: Partial<WorkflowTrainRequest> = {}) =>
 const failure = async (promise: Promise<unknown>): Promise<RunctlError> => promise.then(() => expect.unreachable('it should have failed'), (error: unknown) => error as RunctlError);
 const alive = async () => Object.values(await t.machines()).filter((state) => state !== 'terminated' && state !== 'shutting-down');
 
+test('R055 R088 arguments that are too long to get to a machine are refused before there is one, however they must be quoted', async () => {
+  await open();
+  for (const args of [['--text', 'x'.repeat(17_000)], ["'".repeat(2000)]]) {
+    expect(await failure(run({ args }))).toMatchObject({ code: 'usage', exitCode: 1, message: expect.stringContaining('too long') as string });
+  }
+  expect(await alive()).toEqual([]);
+});
+
 describe('R088 R115 one command from nothing to results, with and without a bucket', () => {
   test('D36 R088 R012 create, wait, sync, train, fetch, terminate; cost and outputs come back', async () => {
     await open();
@@ -148,6 +156,18 @@ describe('R090 R115 failure and recovery: a failed training', () => {
     await failure(run({ args: ['3'], onFailure: 'keep' }));
     expect((await alive()).sort()).toEqual(['running', 'stopped']);
     expect(t.events.some((event) => event.kind === 'note' && /keeps running and costs \$/.test(event.text))).toBe(true);
+  });
+
+  test('R090 results that cannot come home are not thrown away with the machine: it is stopped, and the way to them is told', async () => {
+    await open();
+    t.write('job.py', 'import os\nopen(os.environ["RUNCTL_CHECKPOINT_DIR"] + "/w.bin", "wb").write(os.urandom(9_000_000))\n');
+    const error = await failure(run());
+    expect(error).toMatchObject({ code: 'bucket-missing', exitCode: 3, data: { machineState: 'stopped', exitCode: 0 } });
+    const id = error.data!['machine'] as string;
+    expect(error.hints).toEqual(expect.arrayContaining([`runctl aws start ${id} --wait`, `runctl aws terminate ${id} --wait   (fetches the results first)`]));
+    expect((await t.machines())[id]).toBe('stopped');
+    expect(t.events).toContainEqual(expect.objectContaining({ kind: 'note', text: expect.stringMatching(/was not terminated: the only copy of the results is on its disk, which costs \$0\.\d+ an hour/) as string }));
+    expect(t.events.some((event) => event.kind === 'step.started' && event.step === 'rescue')).toBe(false);
   });
 
   test('R090 Ctrl-C while training: the job may save, results are rescued, nothing goes on billing', async () => {

@@ -35,10 +35,12 @@ function fieldOf(result: unknown, name: string): string {
   const at = names.indexOf(name);
   if (at < 0) {
     const close = nearest(name, names);
+    const runId = (result as { runId?: string } | null)?.runId;
     throw new RunctlError('usage', `the result has no field "${name}"`, {
       // The same command again, with the right name, would do again what it did.
-      cause: `The command itself was carried out. Its result has ${names.join(', ')}${close === undefined ? '' : `; did you mean --output ${close}?`}`,
-      hints: ['runctl runs show'],
+      cause: `The command itself was carried out. Its result has ${names.join(', ')}${close ? `; did you mean --output ${close}?` : '.'}`,
+      hints: [runId === undefined ? 'runctl runs list' : `runctl runs show ${runId}`],
+      data: { result },
     });
   }
   return String(fields[at]?.[1] ?? '');

@@ -40,12 +40,15 @@ export async function afterFailure(custody: Custody, policy: OnFailure, error: u
   const id = care.machine.id;
   const onFailure = mayStillRun(error) ? 'keep' : policy;
   if (interrupted) app.report({ kind: 'note', level: 'warning', text: farewell(care, onFailure) });
-  await save(care, interrupted, error);
+  const stranded = (await save(care, interrupted, error)) === 'stranded' && onFailure === 'terminate';
   try {
-    const end = await letGo(care, onFailure);
+    const end = await letGo(care, stranded ? 'stop' : onFailure);
     const cost = end.costUsd === undefined ? 'an unknown amount' : `$${end.costUsd.toFixed(6)}`;
     app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${cost}` });
+    if (stranded && end.machineState === 'stopped') app.report({ kind: 'note', level: 'warning', text: `${id} was not terminated: the only copy of the results is on its disk, which costs ${formatUsd(care.plan.price.storageMicroUsd)} an hour` });
     if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
+    // A stopped machine answers none of what the error would have had people ask it.
+    if (error instanceof RunctlError && stranded) error.hints.splice(0, Infinity, ...error.hints.filter((hint) => !hint.includes(id)), `runctl ${care.provider.name} start ${id} --wait`, `runctl ${care.provider.name} terminate ${id} --wait   (fetches the results first)`);
     // Whatever the error would have had people do with the machine is no longer to be done.
     if (error instanceof RunctlError && end.machineState === 'terminated') error.hints.splice(0, Infinity, ...new Set([...error.hints.filter((hint) => !hint.includes(id)), `runctl runs show ${care.story.runId}`]));
     if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
@@ -70,16 +73,18 @@ function farewell({ machine, launched, outputs }: Custody, onFailure: OnFailure)
   return `interrupted: ${rescued}${machine.id} ${end}. Ctrl-C again leaves at once, and leaves the machine as it is`;
 }
 
-/** What is still only on the machine comes home, where that is possible. */
-async function save(care: Custody, interrupted: boolean, error: unknown): Promise<void> {
+/** What is still only on the machine comes home, where that is possible; `stranded`: it is not, and the machine has the only copy. */
+async function save(care: Custody, interrupted: boolean, error: unknown): Promise<'stranded' | undefined> {
   const { app, provider, story, machine, shell, launched, outputs } = care;
-  if (!launched || !shell || outputs || mayStillRun(error)) return;
+  if (!launched || !shell || outputs || mayStillRun(error)) return undefined;
+  // Asking again would not make the results smaller.
+  if (error instanceof RunctlError && error.code === 'bucket-missing') return 'stranded';
   if (!(error instanceof RunctlError) || error.code !== 'machine-lost') {
-    await rescue(app, story, shell, { stop: interrupted || (error instanceof RunctlError && error.code === 'timeout') });
-    return;
+    const saved = await rescue(app, story, shell, { stop: interrupted || (error instanceof RunctlError && error.code === 'timeout') });
+    return saved ? undefined : 'stranded';
   }
   const state = error.data?.['state'];
-  if (state !== 'stopped' && state !== 'stopping') return;
+  if (state !== 'stopped' && state !== 'stopping') return undefined;
   // Somebody stopped it with the only copy of the results on its disk: it comes up once more, to hand them over.
   try {
     const again = await story.step('revive', 'start machine for its results', async (say) => {
@@ -87,9 +92,10 @@ async function save(care: Custody, interrupted: boolean, error: unknown): Promis
       await provider.start(machine.id, app.signal);
       return (await waitUntilReady(app, provider, machine.id, { timeoutMs: REVIVE_MS, say })).machine;
     }, (now) => now.state);
-    await rescue(app, story, await provider.shell(again), { stop: false });
+    return (await rescue(app, story, await provider.shell(again), { stop: false })) ? undefined : 'stranded';
   } catch (failure) {
     app.report({ kind: 'note', level: 'warning', text: `results could not be fetched: ${failure instanceof Error ? failure.message : String(failure)}` });
+    return 'stranded';
   }
 }
 

@@ -5,7 +5,7 @@ import { logBytesPerCall, renderCommand, renderCommandKill, renderCommandWatch }
 import { RunctlError } from '../core/errors.ts';
 import type { Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
-import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { requireMachine } from './states.ts';
 
 export interface ExecRequest {
   provider: string;
@@ -41,10 +41,7 @@ export async function* exec(app: App, request: ExecRequest): AsyncGenerator<Exec
   const { machineId, words } = request;
   const provider = await app.provider(request.provider);
   if (words.length === 0) throw new RunctlError('usage', 'no command was given', { hints: [`runctl ${provider.name} exec ${machineId} -- nvidia-smi`] });
-  const machine = await provider.find(machineId, app.signal);
-  if (!machine) throw noSuchMachine(provider.name, machineId);
-  if (answerFor('exec', machine.state) === 'no') throw wrongState('exec', machine);
-  const shell = await provider.shell(machine);
+  const shell = await provider.shell(await requireMachine(provider, machineId, 'exec', app.signal));
   const startedAt = app.clock.now();
   const id = randomBytes(12).toString('hex');
   const decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
@@ -58,7 +55,7 @@ export async function* exec(app: App, request: ExecRequest): AsyncGenerator<Exec
       }
     }
   } catch (error) {
-    throw app.signal.aborted ? await ended(shell, id, machineId) : error;
+    throw app.signal.aborted ? await ended(shell, id, provider.name, machineId) : error;
   }
   for (const stream of ['stdout', 'stderr'] as const) {
     const text = decoders[stream].decode();
@@ -108,13 +105,13 @@ async function* chunksOf(app: App, shell: Shell, id: string, request: ExecReques
 }
 
 /** After Ctrl-C, which aborted everything that hangs on the app's signal. */
-async function ended(shell: Shell, id: string, machineId: string): Promise<RunctlError> {
+async function ended(shell: Shell, id: string, provider: string, machineId: string): Promise<RunctlError> {
   try {
     parseCommandKilled(await shell.run(renderCommandKill(id, KILL_GRACE_S), { timeoutMs: 20_000 }));
     return new RunctlError('interrupted', `interrupted; the command on ${machineId} was ended too`);
   } catch (error) {
     if (error instanceof RunctlError && error.message.includes('no command')) return new RunctlError('interrupted', 'interrupted before the command was started');
-    return new RunctlError('interrupted', `interrupted; the command on ${machineId} may still run`, { cause: error instanceof Error ? error.message : String(error), hints: [`runctl aws processes ${machineId}`] });
+    return new RunctlError('interrupted', `interrupted; the command on ${machineId} may still run`, { cause: error instanceof Error ? error.message : String(error), hints: [`runctl ${provider} processes ${machineId}`] });
   }
 }
 

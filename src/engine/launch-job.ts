@@ -2,9 +2,11 @@
 import { parseLaunch, parsePrepared } from '../agent/parse.ts';
 import { renderLaunch, renderPrepare } from '../agent/render.ts';
 import type { Config } from '../config/settings.ts';
+import { RunctlError } from '../core/errors.ts';
 import type { JobSpec, JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
+import { shellQuote } from '../core/quote.ts';
 import type { PushSummary } from '../sync/push.ts';
 import { again } from '../sync/retry.ts';
 import type { ProjectRoot } from '../sync/root.ts';
@@ -16,6 +18,20 @@ import type { Story } from './steps.ts';
 import { syncCode } from './sync-code.ts';
 
 const BEFORE_LAUNCH = new Set(['prepare', 'sync', 'environment', 'install', 'launch']);
+
+/** Of the arguments as they are written into the launch. All of a launch travels at once, and Systems Manager takes 64 KiB. */
+const MOST_ARGUMENT_BYTES = 16 * 1024;
+
+/** Throws `usage` for arguments that do not get to a machine, before there is one. */
+export function requireShortArguments(provider: Provider, args: string[]): void {
+  // The shell quotes them twice on the way.
+  const bytes = Buffer.byteLength(shellQuote(args.map(shellQuote).join(' ')));
+  if (provider.name === 'local' || bytes <= MOST_ARGUMENT_BYTES) return;
+  throw new RunctlError('usage', `the arguments of the script are too long: ${Math.ceil(bytes / 1024)} KiB, and ${MOST_ARGUMENT_BYTES / 1024} get to a machine`, {
+    cause: 'They travel in one message. Write them into a file of the project, and let the script read it.',
+    hints: ['runctl explain usage'],
+  });
+}
 
 /** What a launch needs to be told. */
 export interface LaunchRequest {

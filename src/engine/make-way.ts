@@ -30,7 +30,7 @@ const FETCH_MS = 15 * 60_000;
 
 /** Steps `jobs`, `stop-job`, `fetch`. Throws `declined` when somebody, or nobody, says no. */
 export async function makeWay(app: App, provider: Provider, story: Story, verb: 'stop' | 'terminate', machine: Machine, how: MakeWay): Promise<WayMade> {
-  const ask = questioner(app, provider, verb, machine.id);
+  const ask = questioner(app, provider, verb, machine);
   const others = await otherRuns(app, machine.id, story.runId);
   let shell: Shell | undefined;
   const seen = await story.step(
@@ -102,10 +102,11 @@ async function consentToLoss(app: App, id: string, why: string, wasOnline: boole
 }
 
 /** Yes, or `declined` with the ways to mean it. */
-function questioner(app: App, provider: Provider, verb: string, id: string): Consent {
+function questioner(app: App, provider: Provider, verb: string, { id, state }: Machine): Consent {
   return async (text) => {
     const again = `runctl ${provider.name} ${verb} ${id}`;
-    const hints = [`${again} --yes   (what was asked for, without a question)`, `${again} --force   (at once: nothing is saved, nobody is waited for)`, `runctl ${provider.name} training-status ${id}`];
+    const look = state === 'stopped' || state === 'stopping' ? `runctl ${provider.name} start ${id} --wait   (results can be fetched then)` : `runctl ${provider.name} training-status ${id}`;
+    const hints = [`${again} --yes   (what was asked for, without a question)`, `${again} --force   (at once: nothing is saved, nobody is waited for)`, look];
     let yes: boolean;
     try {
       yes = await app.ask({ text, flag: '--yes' });

@@ -9,7 +9,7 @@ import type { App } from './app.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { atStake, interruption } from './interrupt.ts';
 import { LineCutter } from './lines.ts';
-import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { requireMachine } from './states.ts';
 import { startTicker, telling } from './ticker.ts';
 import { isOver, watchJob } from './watch.ts';
 
@@ -42,9 +42,7 @@ export async function* monitor(app: App, request: MonitorRequest): AsyncGenerato
 
 async function* readLog(app: App, { provider: name, machineId: id, runId: wanted, follow, lastBytes }: MonitorRequest): AsyncGenerator<MonitorItem> {
   const provider = await app.provider(name);
-  const machine = await provider.find(id, app.signal);
-  if (!machine) throw noSuchMachine(provider.name, id);
-  if (answerFor('monitor', machine.state) === 'no') throw wrongState('monitor', machine);
+  const machine = await requireMachine(provider, id, 'monitor', app.signal);
   const shell = await provider.shell(machine);
   const answer = await telling(app, 'ask', 'ask the machine', () => shell.run(renderStatus(wanted), { timeoutMs: 30_000, answerWithinMs: ANSWER_MS, signal: app.signal }));
   const now = parseStatus(answer);

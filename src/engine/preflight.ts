@@ -68,7 +68,7 @@ async function requireSendable(app: App, provider: Provider, root: ProjectRoot, 
 }
 
 export function describeChecks(checks: Check[]): string {
-  return checks.map((check) => (check.outcome === 'ok' ? check.name : `${check.name} (${check.outcome})`)).join(', ');
+  return checks.map((check) => (check.outcome === 'ok' ? check.name : `${check.name} (${check.fix ? check.outcome : 'not checked'})`)).join(', ');
 }
 
 /** Throws for the first failed check and tells of the others; reports what deserves attention without being a failure. */

@@ -5,7 +5,7 @@ import { renderMachine } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
-import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { requireMachine } from './states.ts';
 
 export interface ProcessesRequest {
   provider: string;
@@ -41,9 +41,7 @@ export async function* watchProcesses(app: App, request: ProcessesRequest & { in
       failed = 0;
     } catch (error) {
       if (!(error instanceof RunctlError) || !error.retryable || ++failed >= PATIENCE) throw error;
-      const machine = await provider.find(request.machineId, app.signal);
-      if (!machine) throw noSuchMachine(provider.name, request.machineId);
-      if (answerFor('processes', machine.state) === 'no') throw wrongState('processes', machine);
+      await requireMachine(provider, request.machineId, 'processes', app.signal);
     }
     await app.clock.sleep(request.intervalMs, app.signal);
   }
@@ -51,10 +49,7 @@ export async function* watchProcesses(app: App, request: ProcessesRequest & { in
 
 async function reach(app: App, { provider: name, machineId }: ProcessesRequest): Promise<{ provider: Provider; shell: Shell }> {
   const provider = await app.provider(name);
-  const machine = await provider.find(machineId, app.signal);
-  if (!machine) throw noSuchMachine(provider.name, machineId);
-  if (answerFor('processes', machine.state) === 'no') throw wrongState('processes', machine);
-  return { provider, shell: await provider.shell(machine) };
+  return { provider, shell: await provider.shell(await requireMachine(provider, machineId, 'processes', app.signal)) };
 }
 
 async function look(app: App, shell: Shell, { machineId, detailed }: ProcessesRequest): Promise<ProcessesResult> {

@@ -1,7 +1,7 @@
 // `wait` and `wait-ssm`: an existing machine until it can be used, or the reason why it cannot.
 import type { App } from './app.ts';
 import { atStake, interruption } from './interrupt.ts';
-import { noSuchMachine, answerFor, wrongState } from './states.ts';
+import { requireMachine } from './states.ts';
 import { telling } from './ticker.ts';
 import { proveShell, waitForState } from './wait.ts';
 
@@ -39,10 +39,7 @@ export async function waitReady(app: App, request: ReadyRequest): Promise<ReadyR
 
 async function waitFor(app: App, { provider: name, machineId: id, timeoutMs, fromPending }: ReadyRequest, startedAt: number) {
   const provider = await app.provider(name);
-  const before = await provider.find(id, app.signal);
-  if (!before) throw noSuchMachine(provider.name, id);
-  const verb = fromPending ? 'wait' : 'wait-ssm';
-  if (answerFor(verb, before.state) === 'no') throw wrongState(verb, before);
+  const before = await requireMachine(provider, id, fromPending ? 'wait' : 'wait-ssm', app.signal);
   void atStake(app, provider, before, 'wait');
   const machine = await telling(app, 'running', 'wait until running', (say) => waitForState(app, provider, id, 'running', { timeoutMs, say }));
   const proven = Boolean(machine.profile) || !fromPending;

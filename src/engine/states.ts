@@ -1,6 +1,7 @@
 // What each verb may do to a machine in each state: one table, asked by every story before it acts.
 import { RunctlError } from '../core/errors.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
+import type { Provider } from '../core/ports.ts';
 
 export type Verb = 'train' | 'monitor' | 'start' | 'stop' | 'terminate' | 'wait' | 'wait-ssm' | 'stop-training' | 'processes' | 'exec' | 'status' | 'training-status';
 
@@ -48,6 +49,14 @@ export function wrongState(verb: Verb, machine: Machine): RunctlError {
     terminated: { cause: stateReason, hints: [fresh] },
   };
   return new RunctlError('wrong-state', `cannot ${DOING[verb] ?? verb}: ${id} is ${state}`, { cause: ways[state].cause, hints: ways[state].hints, data: { machine: id, state } });
+}
+
+/** The machine, in a state in which this can be done or waited for. Throws `not-found` and `wrong-state`. */
+export async function requireMachine(provider: Provider, id: string, verb: Verb, signal: AbortSignal): Promise<Machine> {
+  const machine = await provider.find(id, signal);
+  if (!machine) throw noSuchMachine(provider.name, id);
+  if (answerFor(verb, machine.state) === 'no') throw wrongState(verb, machine);
+  return machine;
 }
 
 export function noSuchMachine(provider: string, id: string): RunctlError {

@@ -5,7 +5,7 @@ import type { JobStatus } from '../core/job.ts';
 import type { App } from './app.ts';
 import { seeJobs } from './in-use.ts';
 import { stopJob } from './make-way.ts';
-import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { requireMachine } from './states.ts';
 import { tell } from './steps.ts';
 
 export interface StopTrainingRequest {
@@ -27,9 +27,7 @@ export async function stopTraining(app: App, request: StopTrainingRequest): Prom
   const { machineId } = request;
   return tell(app, { runId: newRunId(app.clock.now()), verb: 'stop-training', request }, async (story) => {
     story.setMachine(machineId, provider.name);
-    const machine = await provider.find(machineId, app.signal);
-    if (!machine) throw noSuchMachine(provider.name, machineId);
-    if (answerFor('stop-training', machine.state) === 'no') throw wrongState('stop-training', machine);
+    const machine = await requireMachine(provider, machineId, 'stop-training', app.signal);
     const seen = await seeJobs(app, provider, machine);
     if (!seen.shell || !seen.jobs) {
       throw new RunctlError('ssm-not-ready', `${machineId} cannot be asked what runs on it: ${seen.why ?? 'no answer'}`, { hints: [`runctl ${provider.name} status ${machineId}`, `runctl ${provider.name} stop ${machineId}`] });

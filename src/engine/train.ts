@@ -9,10 +9,10 @@ import { projectName } from './create.ts';
 import { followJob, rescue } from './follow.ts';
 import { atStake } from './interrupt.ts';
 import { type TrainResult, judge, resultOf } from './judge.ts';
-import { type LaunchRequest, launchOn } from './launch-job.ts';
+import { type LaunchRequest, launchOn, requireShortArguments } from './launch-job.ts';
 import { costOfMachine, noteCost, stopwatch } from './money.ts';
 import { describeChecks, preflightTrain, requireWayIn } from './preflight.ts';
-import { answerFor, noSuchMachine, wrongState } from './states.ts';
+import { answerFor, requireMachine } from './states.ts';
 import { tell } from './steps.ts';
 import { waitUntilReady } from './wait.ts';
 
@@ -34,6 +34,7 @@ export interface TrainRequest extends LaunchRequest {
 export async function train(app: App, request: TrainRequest): Promise<TrainResult> {
   const root = await findScript(app, request);
   const provider = await app.provider(request.provider);
+  requireShortArguments(provider, request.args);
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'train', request, project: projectName(app) }, async (story) => {
     const elapsed = stopwatch(app.clock);
@@ -66,12 +67,9 @@ export async function findScript(app: App, request: { script: string; projectRoo
 }
 
 async function readyMachine(app: App, provider: Provider, id: string): Promise<{ machine: Machine; shell?: Shell }> {
-  const machine = await provider.find(id, app.signal);
-  if (!machine) throw noSuchMachine(provider.name, id);
-  const answer = answerFor('train', machine.state);
-  if (answer === 'no') throw wrongState('train', machine);
+  const machine = await requireMachine(provider, id, 'train', app.signal);
   await requireWayIn(app, provider, machine);
-  if (answer === 'wait') return { machine: (await waitUntilReady(app, provider, id, { timeoutMs: 600_000 })).machine };
+  if (answerFor('train', machine.state) === 'wait') return { machine: (await waitUntilReady(app, provider, id, { timeoutMs: 600_000 })).machine };
   return { machine };
 }
 

@@ -6,7 +6,7 @@ import { type CreateRequest, createMachine, waitForNewMachine } from './create.t
 import { type Custody, type OnFailure, afterFailure, letGo } from './custody.ts';
 import { followJob } from './follow.ts';
 import { judge, resultOf } from './judge.ts';
-import { launchOn } from './launch-job.ts';
+import { launchOn, requireShortArguments } from './launch-job.ts';
 import { stopwatch } from './money.ts';
 import { describeChecks, preflightWorkflow } from './preflight.ts';
 import { tell } from './steps.ts';
@@ -31,6 +31,7 @@ export interface WorkflowTrainResult extends TrainResult {
 export async function workflowTrain(app: App, request: WorkflowTrainRequest): Promise<WorkflowTrainResult> {
   const root = await findScript(app, request);
   const provider = await app.provider(request.provider);
+  requireShortArguments(provider, request.args);
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'workflow train', request, project: request.project }, async (story) => {
     await story.step('preflight', 'check prerequisites', () => preflightWorkflow(app, provider, request, root), describeChecks);

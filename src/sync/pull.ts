@@ -54,7 +54,7 @@ export async function pullFile(request: PullRequest): Promise<void> {
     else {
       throw bucketMissing(
         `${remote.file} is ${Math.ceil(remote.sizeBytes / 1048576)} MiB, too large to fetch without an S3 bucket`,
-        `Through ${shell.channel.toUpperCase()} itself at most ${Math.floor(maxDirectBytes / 1048576)} MiB come. The file stays on the machine.`,
+        `Through ${shell.channel.toUpperCase()} itself at most ${Math.floor(maxDirectBytes / 1048576)} MiB come.`,
       );
     }
     await verify(part, remote);

@@ -30,6 +30,21 @@ describe('text reporter', () => {
     expect(text.endsWith('\r\u001b[2K  │ epoch 1\n')).toBe(true);
   });
 
+  test('R080 a live line never wraps, also after the window became narrower', () => {
+    let text = '';
+    let width: number | undefined = 60;
+    const reporter = textReporter({ write: (part: string) => (text += part) }, createStyle(false, true), true, undefined, () => width);
+    const longest = (): number => Math.max(...text.split('\r\u001b[2K').map((line) => line.length));
+    reporter.report(progress(500, 'x'.repeat(200)));
+    expect(longest()).toBe(59);
+    [width, text] = [40, ''];
+    reporter.report(progress(900, 'x'.repeat(200)));
+    expect(longest()).toBe(39);
+    [width, text] = [undefined, ''];
+    reporter.report(progress(900, 'x'.repeat(200)));
+    expect(longest()).toBe(110);
+  });
+
   test('R272 a log line is harmless, and one that never ends is cut', () => {
     expect(heard(true, [{ kind: 'log.line', text: 'a\u001b[31mb\u001b]0;evil\u0007c\u0008' }])).toBe('  │ ab␛]0;evil␇c␈\n');
     expect(heard(true, [{ kind: 'log.line', text: '10%\r55%\r100%' }])).toBe('  │ 100%\n');

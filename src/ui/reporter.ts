@@ -94,7 +94,7 @@ export function textReporter(sink: Sink, style: Style, live: boolean, clean: Cle
     frame = (frame + 1) % FRAMES.length;
     const elapsed = elapsedMs >= 0 ? ` ${formatElapsed(elapsedMs)}` : '';
     const line = `  ${FRAMES[frame]} ${plain(label)}${elapsed}${detail ? ` (${plain(detail)})` : ''}`;
-    const text = line.slice(0, Math.max(MIN_COLUMNS, Math.min(MOST_COLUMNS, (columns() ?? MOST_COLUMNS) - 1)));
+    const text = line.slice(0, Math.max(MIN_COLUMNS, Math.min(MOST_COLUMNS, (columns() ?? Infinity) - 1)));
     sink.write(`\r\u001b[2K${text}`);
     liveLine = text;
   };

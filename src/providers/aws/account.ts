@@ -48,6 +48,7 @@ function scopeOf({ error }: Check, region: string | undefined): Scope | undefine
   if (!error) return undefined;
   if (error.code === 'credentials-missing' || error.code === 'credentials-rejected') return 'credentials';
   if (error.code === 'region-missing' || error.data?.awsCode === 'OptInRequired') return 'region';
+  if (error.code === 'endpoint-foreign') return 'endpoint';
   if (error.code !== 'endpoint-unreachable') return undefined;
   return region !== undefined && !REGIONS.includes(region) && /^(ENOTFOUND|EAI_)/.test(String(error.data?.transport)) ? 'region' : 'endpoint';
 }

@@ -129,6 +129,9 @@ test('R004 IAM that cannot be reached says nothing about the profile; when nothi
   const { wire, provider } = await well({ env: { AWS_MAX_ATTEMPTS: '1' } });
   wire.on('GetInstanceProfile', { reset: true });
   expect(await checkOf('profile')).toMatchObject({ outcome: 'warning', detail: expect.stringContaining('could not be looked at') as string });
+  const advised = (await provider.checks({ advise: ['profile'] })).find(({ name }) => name === 'profile');
+  expect(advised).toMatchObject({ outcome: 'warning', detail: expect.stringContaining('runctl-ssm-profile could not be looked at') as string });
+  expect(advised?.remedy).toBeUndefined();
   for (const operation of ['DescribeInstanceTypes', 'DescribeInstanceTypeOfferings', 'DescribeSubnets', 'DescribeKeyPairs']) wire.on(operation, { reset: true });
   const checks = await provider.checks({ machine: { ...machine, keyName: 'k' } });
   expect(checks.filter(({ outcome }) => outcome === 'failed').map(({ name }) => name)).toEqual(['endpoint']);
@@ -170,6 +173,13 @@ test('R004 a region whose name does not resolve is reported as the region, with 
 test('R004 an account that has not enabled the region is told how; no network is no fault of the region', async () => {
   expect(await foldAccount(api('af-south-1'), [failed('type', 'not-permitted', { awsCode: 'OptInRequired' })])).toMatchObject([{ name: 'region', detail: 'the account may not use the region af-south-1', fix: 'aws account enable-region --region-name af-south-1' }, { name: 'type', outcome: 'skipped' }]);
   expect(await foldAccount(api('us-east-1'), [failed('type', 'endpoint-unreachable', { transport: 'ENOTFOUND' }), failed('zone', 'endpoint-unreachable')])).toMatchObject([{ name: 'endpoint', outcome: 'failed' }, { name: 'type', outcome: 'skipped' }, { name: 'zone', outcome: 'skipped' }]);
+});
+
+test('R004 something else at the endpoint, such as a web server, is said once; an emulator without one service is not', async () => {
+  const strange = ['credentials', 'type', 'bucket'].map((name) => failed(name, 'endpoint-foreign'));
+  expect(await foldAccount(api('us-east-1'), strange)).toMatchObject([{ name: 'endpoint', outcome: 'failed' }, { name: 'credentials', outcome: 'skipped' }, { name: 'type', outcome: 'skipped' }, { name: 'bucket', outcome: 'skipped' }]);
+  const emulator = await foldAccount(api('us-east-1'), [{ name: 'type', outcome: 'ok', detail: '' }, failed('profile', 'endpoint-foreign')]);
+  expect(emulator.map(({ name, outcome }) => `${name} ${outcome}`)).toContain('profile failed');
 });
 
 test('R004 one service that cannot be reached is its own check\'s fault while others answer', async () => {

@@ -124,7 +124,7 @@ async function adviseBucket(api: AwsApi, accountNumber: (() => Promise<string>) 
   return {
     name: 'bucket',
     outcome: 'warning',
-    detail: `none configured: only small projects can be sent, through SSM itself${names.length > 0 ? `; this account has ${names.slice(0, SHOWN_BUCKETS).join(', ')}${more}` : ''}`,
+    detail: `none configured: only small projects (2 MiB packed) can be sent and small results (8 MiB) fetched, through SSM itself${names.length > 0 ? `; this account has ${names.slice(0, SHOWN_BUCKETS).join(', ')}${more}` : ''}`,
     fix: first ? `runctl config set aws.s3_bucket ${first}` : 'runctl doctor --fix',
     suggestions: names,
     ...(number ? { remedy: bucketRemedy(`runctl-${number}-${region}`, region, names) } : {}),
