@@ -8,6 +8,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Most tests wait for real processes, so more files than cores may run at once.
-    maxWorkers: 3,
+    maxWorkers: 4,
   },
 });

@@ -49,7 +49,8 @@ describe.each(SHELLS)('with %s as sh', (shell) => {
     await until('the job', async () => ((await box.status(runId)).logTail === 'here\n' ? true : undefined));
     process.kill(-launcher, 'SIGKILL');
     expect((await answer).exitCode).toBe(-1);
-    expect((await box.status(runId)).phase).toBe('running');
+    // The script may have spoken before its supervisor wrote down that it runs.
+    await until('the word that it runs', async () => ((await box.status(runId)).phase === 'running' ? true : undefined));
     writeFileSync(join(box.directory(runId), 'code/go'), '');
     expect(await box.ended(runId)).toMatchObject({ phase: 'succeeded', exitCode: 0 });
   });

@@ -1,4 +1,5 @@
 // runctl aws create
+import { MICROS_PER_USD, formatUsd } from '../../core/money.ts';
 import { RunctlError } from '../../core/errors.ts';
 import { type CreateResult, create } from '../../engine/create.ts';
 import { defineCommand } from '../define.ts';
@@ -52,7 +53,7 @@ export const createCommand = defineCommand({
         ['Private IP', result.privateIp],
         ['Image', result.image],
         ['Profile', result.iamInstanceProfile ?? 'none'],
-        ['Price', result.costPerHourUsd === undefined ? 'unknown' : `$${result.costPerHourUsd}/hour (${result.priceSource})`],
+        ['Price', result.costPerHourUsd === undefined ? 'unknown' : `${formatUsd(Math.round(result.costPerHourUsd * MICROS_PER_USD))}/hour (${result.priceSource})`],
       ]),
       ...(result.dryRun ? ['Nothing was created.'] : [ready]),
     ].join('\n');

@@ -119,7 +119,9 @@ export function fromForeignBody(error: ForeignError, context: Context): RunctlEr
   if (!unread) return undefined;
   const sent = status === undefined || status >= 500 || (status < 300 && !isPage(error)) ? 'maybe' : 'never';
   const facts = { httpStatus: status, sent };
-  const said = oneLine(body?.slice(0, 300) ?? error.message ?? error.name ?? '').replace(/ ?Deserialization error: to see the raw response.*$/, '');
+  const title = /<title[^>]*>([^<]{1,120})/i.exec(body ?? '')?.[1]?.trim();
+  // Of a page made for people only its title says anything here.
+  const said = isPage(error) ? (title ? `"${title}"` : 'a web page') : oneLine(body?.slice(0, 300) ?? error.message ?? error.name ?? '').replace(/ ?Deserialization error: to see the raw response.*$/, '');
   const http = status === undefined ? '' : `HTTP ${status}`;
   if (status === 407) {
     return new RunctlError('endpoint-unreachable', 'a proxy between here and AWS wants a name and a password', { cause: `${http}; runctl cannot give them: it uses no proxy`, hints: ['env | grep -i proxy', reach(context)], data: facts });
@@ -128,7 +130,6 @@ export function fromForeignBody(error: ForeignError, context: Context): RunctlEr
     return new RunctlError('endpoint-unreachable', `a gateway before ${context.endpoint ?? context.service} answers that the service is away`, { cause: `${http}${said ? `: ${said}` : ''}; tried several times`, hints: ['sleep 30   # then run the same command again', reach(context), 'runctl doctor'], data: facts });
   }
   if (isPage(error) || (status !== undefined && status >= 300 && status < 400)) {
-    const title = /<title[^>]*>([^<]{1,120})/i.exec(body ?? '')?.[1]?.trim();
     return context.endpoint
       ? foreign(context, `it answered ${context.operation} with a web page${title ? ` "${title}"` : ''} (${http})`, facts)
       : new RunctlError('endpoint-foreign', `a web page came instead of an answer of ${context.service}`, { cause: `${http}${title ? `, "${title}"` : ''}: a network that wants a login first, or a proxy that blocks AWS`, hints: [`curl -sSI https://${host(context)}`, 'env | grep -i -e proxy -e AWS_ENDPOINT_URL', 'runctl doctor'], data: facts });
