@@ -69,6 +69,9 @@ export interface Command<F extends Flags = Flags, R = unknown, A = any> {
   passes?(item: R): Passed | undefined;
   /** For streams that are one thing after all: what --output json and single fields show, made of every item. */
   gather?(items: R[]): unknown;
+  /** Every field that `--output FIELD` can print. For commands that make or spend something: a wrong name is refused before anything
+   *  happens, and not afterwards. */
+  fields?: readonly string[];
   /** Exit status of a result that is no error; default 0. */
   exitCode?(result: R): number;
 }

@@ -4,7 +4,7 @@ import type { Reporter } from '../ui/reporter.ts';
 import type { Style } from '../ui/style.ts';
 import type { Command, Passed } from './command.ts';
 import type { GlobalValues } from './global-flags.ts';
-import { type Format, renderResult } from './output.ts';
+import { type Format, renderResult, requireField } from './output.ts';
 import type { Input } from './command.ts';
 
 export interface Execution<A> {
@@ -22,6 +22,7 @@ export interface Execution<A> {
 }
 
 export async function execute<A>({ command, input, format, app, reporter, style, write, pass }: Execution<A>): Promise<number> {
+  if (format.kind === 'field' && command.fields) requireField(format.name, command.fields);
   const outcome = command.run(input, app);
   let exitCode = 0;
   if (Symbol.asyncIterator in outcome) {

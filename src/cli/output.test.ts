@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { RunctlError } from '../core/errors.ts';
 import { createStyle } from '../ui/style.ts';
 import type { Command } from './command.ts';
-import { parseFormat, renderError, renderResult } from './output.ts';
+import { parseFormat, renderError, renderResult, requireField } from './output.ts';
 
 const style = createStyle(false, false);
 const command: Command = { examples: [], run: async () => ({}), text: (result) => `made ${(result as { instanceId: string }).instanceId}` };
@@ -29,6 +29,11 @@ describe('R081 stdout is the result and nothing else', () => {
       expect((error as RunctlError).reason).toContain('did you mean --output instance-id?');
     }
     expect(() => parseFormat('XML!')).toThrow(/unknown output format/);
+  });
+
+  test('R014 a command that spends money names its fields beforehand: a wrong one is refused before anything is made', () => {
+    expect(() => requireField('instance-id', ['runId', 'instanceId'])).not.toThrow();
+    expect(() => requireField('instnce-id', ['runId', 'instanceId'])).toThrow(expect.objectContaining({ code: 'usage', reason: 'Nothing was done. There are run-id, instance-id.', hints: ['--output instance-id', '--output json'] }) as Error);
   });
 });
 

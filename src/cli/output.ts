@@ -29,9 +29,22 @@ export function renderResult(result: unknown, format: Format, command: Command, 
   }
 }
 
+/** Throws `usage` for a name that no result of the command has. */
+export function requireField(name: string, fields: readonly string[]): void {
+  const names = fields.map(flagLike);
+  if (names.includes(name)) return;
+  const close = nearest(name, names);
+  throw new RunctlError('usage', `the result has no field "${name}"`, { cause: `Nothing was done. There are ${names.join(', ')}.`, hints: [...(close ? [`--output ${close}`] : []), '--output json'] });
+}
+
+/** `instanceId` as people type it. */
+function flagLike(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 function fieldOf(result: unknown, name: string): string {
   const fields = Object.entries(result ?? {}).filter(([, value]) => value === null || typeof value !== 'object');
-  const names = fields.map(([key]) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const names = fields.map(([key]) => flagLike(key));
   const at = names.indexOf(name);
   if (at < 0) {
     const close = nearest(name, names);

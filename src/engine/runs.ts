@@ -4,11 +4,14 @@ import type { RunRecord, RunState } from '../ledger/ledger.ts';
 import { ownerAlive } from '../ledger/owner.ts';
 import type { App } from './app.ts';
 
+/** `left`: never ended, and the process that told it is gone (killed, power lost); what it made may still be there. `launched`: a job
+ *  was started and nobody waited for it; how it ended only its machine knows. */
+export type ShownState = RunState | 'left' | 'launched';
+
 export interface RunSummary {
   runId: string;
   verb: string;
-  /** `left`: never ended, and the process that told it is gone (killed, power lost). What it made may still be there. */
-  state: RunState | 'left';
+  state: ShownState;
   machineId?: string;
   provider?: string;
   project?: string;
@@ -25,10 +28,19 @@ export interface RunDetail extends RunSummary {
   effects: { step: string; attempt: number; kind: string; state: string; resourceId?: string }[];
 }
 
-export async function listRuns(app: App, { limit, state }: { limit: number; state?: RunState | 'left' }): Promise<RunSummary[]> {
+export async function listRuns(app: App, { limit, state }: { limit: number; state?: ShownState }): Promise<RunSummary[]> {
   const ledger = await app.ledger();
-  if (state !== 'left' && state !== 'open') return ledger.listRuns({ limit, state }).map(summaryOf);
-  return ledger.listRuns({ state: 'open', limit: 10_000 }).map(summaryOf).filter((run) => run.state === state).slice(0, limit);
+  const recorded = state === 'left' ? 'open' : state === 'launched' ? 'succeeded' : state;
+  return ledger.listRuns({ limit: state === undefined ? limit : MOST_RUNS, state: recorded }).map(summaryOf).filter((run) => state === undefined || run.state === state).slice(0, limit);
+}
+
+/** Read when only runs of one state are wanted, some of which the ledger files under another. */
+const MOST_RUNS = 10_000;
+
+function shownState({ state, owner, result }: RunRecord): ShownState {
+  if (state === 'open' && !ownerAlive(owner)) return 'left';
+  const phase = (result as { phase?: string } | undefined)?.phase;
+  return state === 'succeeded' && (phase === 'running' || phase === 'starting') ? 'launched' : state;
 }
 
 export async function showRun(app: App, runId: string | undefined): Promise<RunDetail> {
@@ -59,7 +71,7 @@ function summaryOf(run: RunRecord): RunSummary {
   return {
     runId: run.id,
     verb: run.verb,
-    state: run.state === 'open' && !ownerAlive(run.owner) ? 'left' : run.state,
+    state: shownState(run),
     machineId: run.machineId,
     provider: run.provider,
     project: run.project,

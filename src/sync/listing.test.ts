@@ -95,7 +95,7 @@ describe.runIf(HAS_GIT)('R049 what git would say', () => {
         const ours = Object.fromEntries(explained.flatMap(([raw, rule]) => (rule ? [[raw, `${rule.file}:${rule.line}:${rule.pattern}`]] : [])));
         expect(ours).toEqual(rulesOfGit(all.map((entry) => entry.raw)));
       }),
-      { numRuns: Number(process.env['RUNCTL_FUZZ_RUNS'] ?? 40) },
+      { numRuns: Number(process.env['RUNCTL_FUZZ_RUNS'] ?? 25) },
     );
   }, 300_000);
 

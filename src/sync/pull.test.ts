@@ -224,7 +224,7 @@ describe('R272 unpacking what came back', () => {
           if (!['ENOENT', 'ELOOP', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
         }
       }
-    }), { numRuns: 120 });
+    }), { numRuns: 60 });
   });
 
   test('no entry is written through a link: neither one of the archive nor one that was there', async () => {

@@ -59,7 +59,7 @@ export interface ArgumentWatch {
 }
 
 /** Samples the arguments of all processes of this machine, those in pretend machines included. Linux only. */
-export function watchArguments(everyMs = 4): ArgumentWatch {
+export function watchArguments(everyMs = 10): ArgumentWatch {
   const seen = new Set<string>();
   const look = (): void => {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {

@@ -40,6 +40,10 @@ export const createCommand = defineCommand({
       dryRun: flags.dryRun ?? false,
     });
   },
+  fields: Object.keys({
+    runId: true, instanceId: true, instanceType: true, market: true, state: true, region: true, zone: true, publicIp: true, privateIp: true, image: true,
+    iamInstanceProfile: true, costPerHourUsd: true, priceSource: true, ssm: true, dryRun: true,
+  } satisfies { [K in keyof CreateResult]-?: true }),
   text: (result: CreateResult, style) => {
     const head = result.dryRun ? 'Would create' : `Created ${result.market} instance: ${style.bold(result.instanceId ?? '')}`;
     const ready = { connected: 'Instance ready and SSM connected', 'not-proven': 'SSM not checked: add --wait, or run "runctl aws wait-ssm"', none: 'SSM is not available: the machine has no instance profile' }[result.ssm];

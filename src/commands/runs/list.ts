@@ -5,7 +5,7 @@ import { defineCommand } from '../define.ts';
 export const runsListCommand = defineCommand({
   flags: {
     limit: { kind: 'number', placeholder: 'N', default: 20, min: 1, max: 10_000, summary: 'how many' },
-    state: { kind: 'choice', values: ['open', 'succeeded', 'failed', 'interrupted', 'left'], summary: 'only these; left: its process is gone without an end' },
+    state: { kind: 'choice', values: ['open', 'launched', 'succeeded', 'failed', 'interrupted', 'left'], summary: 'only these; launched: a job that nobody waited for; left: its process is gone without an end' },
   },
   examples: ['runctl runs list', 'runctl runs list --state failed --output json'],
   run: ({ flags }, app) => listRuns(app, { limit: flags.limit, state: flags.state }),

@@ -11,6 +11,7 @@ export const runsShowCommand = defineCommand({
   text: (run: RunDetail, style) =>
     [
       `${style.bold(run.runId)} ${run.verb}: ${run.state}`,
+      ...(run.state === 'launched' && run.machineId ? [`  How it went on: runctl ${run.provider} training-status ${run.machineId}`] : []),
       ...renderFacts([['Machine', run.machineId], ['Started', run.startedAt], ['Ended', run.endedAt], ['Cost', run.costUsd === undefined ? undefined : `$${run.costUsd.toFixed(6)}`]]),
       'Steps:',
       ...run.steps.map((step) => `  ${step.state === 'done' ? style.good('✓') : step.state === 'failed' ? style.bad('✗') : '…'} ${step.name.padEnd(12)} ${step.elapsedMs === undefined ? '' : formatElapsed(step.elapsedMs)}${step.error ? `  ${style.foreign(step.error)}` : ''}`),

@@ -11,6 +11,13 @@ import { defineCommand } from '../define.ts';
 /** The name that every guide uses for the profile; a workflow cannot train without one. */
 const USUAL_PROFILE = 'runctl-ssm-profile';
 
+const FIELDS = {
+  runId: true, instanceId: true, instanceType: true, market: true, region: true, machineState: true, script: true, phase: true, exitCode: true, epoch: true, loss: true,
+  accuracy: true, checkpoint: true, logPath: true, outputs: true, elapsedS: true, costUsd: true,
+  // Of --explain.
+  root: true, why: true, marker: true, fileCount: true, bytes: true, packedBytes: true, route: true, bucket: true, maxDirectBytes: true,
+} satisfies { [K in Exclude<keyof WorkflowTrainResult | keyof SyncExplanation, 'sync' | 'checkpoints' | 'files' | 'skipped' | 'warnings'>]-?: true };
+
 export const workflowTrainCommand = defineCommand({
   description:
     `One command from nothing to a trained model: checks everything first, shows the price, creates the machine, sends the code, trains while showing the log, fetches log and checkpoints, terminates the machine and says what it cost. Whatever fails on the way, results are rescued and the machine does not go on billing (see --on-failure). SSM needs an instance profile: without --iam-instance-profile and aws.iam_instance_profile it is ${USUAL_PROFILE}.`,
@@ -50,6 +57,7 @@ export const workflowTrainCommand = defineCommand({
       syncCode: true,
     });
   },
+  fields: Object.keys(FIELDS),
   text: (result: WorkflowTrainResult | SyncExplanation, style) => isExplanation(result) ? explainText(result, style) :
     [
       `${style.good('Training succeeded')} (exit code 0); machine ${result.instanceId} is ${result.machineState}`,
