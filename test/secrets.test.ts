@@ -118,7 +118,10 @@ describe.runIf(process.platform === 'linux')('R270 canaries', () => {
     const { CreateBucketCommand, ListObjectsV2Command, S3Client } = await import('@aws-sdk/client-s3');
     const s3 = new S3Client({ endpoint: keys['AWS_ENDPOINT_URL']!, region: 'us-east-1', forcePathStyle: true, credentials: { accessKeyId: keys['AWS_ACCESS_KEY_ID']!, secretAccessKey: keys['AWS_SECRET_ACCESS_KEY']! } });
     await s3.send(new CreateBucketCommand({ Bucket: 'canary-bucket' }));
+    // curl has to live long enough to be looked at.
+    await runctl(['sim', 'weather', 'add', 'slow', '--operation', 's3.GetObject', '--delay', '300ms']);
     const done = await runctl(['workflow', 'train', 'job.py', '--output', 'jsonl', '--verbose'], { RUNCTL_AWS_S3_BUCKET: 'canary-bucket' });
+    await runctl(['sim', 'weather', 'clear']);
     expect(done.code, done.stdout + done.stderr).toBe(0);
     expect((await s3.send(new ListObjectsV2Command({ Bucket: 'canary-bucket' }))).KeyCount).toBe(0);
     s3.destroy();

@@ -123,7 +123,7 @@ async function honesty(env) {
     const { status, stderr } = runctl('workflow', 'train', 'project/train.py', '--instance-type', 't3.micro', '--yes', '--output', 'json');
     const { error } = body(stderr);
     if (status !== 2 || error.code !== 'endpoint-foreign' || !/runs nothing/.test(error.message)) throw new Error(`exit ${status}: ${stderr}`);
-    if (!error.hints.some((hint) => hint.includes('--sim'))) throw new Error(`no way out is named: ${error.hints.join('; ')}`);
+    if (!error.hints.some((hint) => /--sim\b|runctl sim env/.test(hint))) throw new Error(`no way out is named: ${error.hints.join('; ')}`);
     const runs = body(must(process.execPath, [MAIN, 'runs', 'list', '--output', 'json'], { env }));
     const left = body(must(process.execPath, [MAIN, 'aws', 'status', runs[0].machineId, '--output', 'json'], { env })).state;
     if (!['terminated', 'shutting-down'].includes(left)) throw new Error(`the machine is ${left}`);
