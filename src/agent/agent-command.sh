@@ -44,14 +44,7 @@ runctl_command_start() {
     runctl_own "$rc_cmd"
     cd / || :
     runctl_detached sh "$rc_cmd/agent.sh" command-supervise "$rc_cmd" "$rc_home" "$rc_user" "$rc_limit" "$rc_cwd" "$rc_run" </dev/null >"$rc_cmd/supervisor.log" 2>&1 &
-    rc_child=$!
-    rc_until=$(($(date +%s) + 30))
-    until [ -f "$rc_cmd/process" ] || [ -f "$rc_cmd/exit" ]; do
-      if [ "$(date +%s)" -ge "$rc_until" ] || ! runctl_proc "$rc_child" || [ "${rc_state#Z}" != "$rc_state" ]; then
-        [ -f "$rc_cmd/process" ] || runctl_fail 70 not-started "the command did not start: $(tail -c 1000 "$rc_cmd/supervisor.log")"
-      fi
-      runctl_nap 0.02
-    done
+    runctl_started $! "$rc_cmd/process" "$rc_cmd/exit" || runctl_fail 70 not-started "the command did not start: $(tail -c 1000 "$rc_cmd/supervisor.log")"
   elif [ ! -d "$rc_cmd" ]; then
     runctl_fail 73 unwritable "cannot create $rc_cmd"
   fi

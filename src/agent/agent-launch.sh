@@ -84,14 +84,7 @@ runctl_start() {
   runctl_own "$rc_run"
   cd "$rc_run" || runctl_fail 73 unwritable "cannot enter $rc_run"
   runctl_detached sh "$rc_run/agent.sh" supervise "$rc_run" "$rc_home" "$rc_user" </dev/null >>"$rc_run/supervisor.log" 2>&1 &
-  rc_child=$!
-  rc_until=$(($(date +%s) + 30))
-  until [ -f "$rc_run/job" ] || [ -f "$rc_run/exit_record" ]; do
-    if [ "$(date +%s)" -ge "$rc_until" ] || ! runctl_proc "$rc_child" || [ "${rc_state#Z}" != "$rc_state" ]; then
-      [ -f "$rc_run/job" ] || runctl_fail 70 not-started "the supervisor of $rc_id did not start: $(tail -c 1000 "$rc_run/supervisor.log")"
-    fi
-    runctl_nap 0.05
-  done
+  runctl_started $! "$rc_run/job" "$rc_run/exit_record" || runctl_fail 70 not-started "the supervisor of $rc_id did not start: $(tail -c 1000 "$rc_run/supervisor.log")"
 }
 runctl_place_log() { # training.log of the run leads to where the log is wanted; what is in it already moves there
   [ -n "$rc_log_file" ] || return 0

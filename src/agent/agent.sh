@@ -290,6 +290,18 @@ runctl_status() { # [RUN_ID]: the newest launched when none is named
   runctl_tail
   runctl_end
 }
+runctl_started() { # PID FILE FILE: whether the process has written one of the files; false when it is gone, or after 30 s
+  rc_child=$1
+  rc_until=$(($(date +%s) + 30))
+  until [ -f "$2" ] || [ -f "$3" ]; do
+    if [ "$(date +%s)" -ge "$rc_until" ] || ! runctl_proc "$rc_child" || [ "${rc_state#Z}" != "$rc_state" ]; then
+      # It may have written them between the two looks.
+      [ -f "$2" ] || [ -f "$3" ] || return 1
+      return 0
+    fi
+    runctl_nap 0.02
+  done
+}
 runctl_watch() { # RUN_ID OFFSET MAX_BYTES WAIT_S
   runctl_run "$1"
   for rc_n in "$2" "$3" "$4"; do runctl_number "$rc_n"; done
