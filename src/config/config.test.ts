@@ -157,11 +157,9 @@ describe('mistakes', () => {
       '[aws]\nuse_spot = true\nspot_max_price = "0.1"\ndefault_project_name = "old"\nuser_id = "me"\n[runpod]\napi_key = "CANARY"\n[local]\ndefault_device = "cpu"\ncheckpoint_dir = "ck"\n[checkpoint]\nsave_interval = 5\n[monitoring]\nlog_dir = "logs"\nenable_warnings = true\n',
     );
     const { values, warnings } = await load();
-    expect(values.aws).toMatchObject({ project_name: 'old', owner: 'me' });
+    expect(values.aws).toMatchObject({ project_name: 'old', owner: 'me', use_spot: true, spot_max_price: 0.1 });
     expect(values.local.device).toBe('cpu');
     expect(warnings).toEqual([
-      `${file}:2: aws.use_spot is not used: machines are on-demand unless the command line says otherwise; remove the line`,
-      expect.stringContaining(':3: aws.spot_max_price is not used'),
       `${file}:4: aws.default_project_name is now called aws.project_name`,
       `${file}:5: aws.user_id is now called aws.owner`,
       `${file}:6: [runpod] is not used: RunPod is not a provider of this version; remove the section`,
@@ -238,7 +236,7 @@ describe('writing', () => {
       if (start) initConfig(file, { force: true });
       for (const { name, kind, fallback, example, choices, min } of describeSettings()) {
         const value = example ?? fallback;
-        const word = kind === 'table' ? 'A=1' : kind === 'list' ? 'x,y' : kind === 'choice' ? choices!.at(-1)! : kind === 'integer' ? String((min ?? 0) + 3) : kind === 'boolean' ? 'true' : String(value);
+        const word = kind === 'table' ? 'A=1' : kind === 'list' ? 'x,y' : kind === 'choice' ? choices!.at(-1)! : kind === 'integer' || kind === 'number' ? String(Math.ceil(min ?? 0) + 3) : kind === 'boolean' ? 'true' : String(value);
         await setConfigValue(file, name, word);
         const { sources, values } = await load();
         expect(sources[name]).toContain(file);

@@ -2,7 +2,7 @@
 // A check answers with the value, or says what would have been right.
 
 export interface Setting<T> {
-  kind: 'text' | 'integer' | 'boolean' | 'choice' | 'list' | 'table';
+  kind: 'text' | 'integer' | 'number' | 'boolean' | 'choice' | 'list' | 'table';
   doc: string;
   fallback: T;
   /** Shown in the file made by `init` where there is no default. */
@@ -46,6 +46,24 @@ export function integer(fallback: number, doc: string, range: Range): Setting<nu
 
 export function optionalInteger(example: number, doc: string, range: Range): Setting<number | undefined> {
   return { kind: 'integer', doc, fallback: undefined, example, ...range, check: integerCheck(range), fromWord: integerFromWord };
+}
+
+/** Decimals too: dollars, hours. A number written as a text is one too, as in files of the earlier tool. */
+export function optionalNumber(example: number, doc: string, { min, max }: Range): Setting<number | undefined> {
+  const fromWord = (word: string): unknown => (/^\d{1,12}(\.\d{1,9})?$/.test(word) ? Number(word) : word);
+  return {
+    kind: 'number',
+    doc,
+    fallback: undefined,
+    example,
+    min,
+    max,
+    check(given) {
+      const value = typeof given === 'string' ? fromWord(given) : given;
+      return typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max ? { value } : { wanted: `a number from ${min} to ${max}` };
+    },
+    fromWord,
+  };
 }
 
 function integerCheck({ min, max }: Range) {

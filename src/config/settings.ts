@@ -1,6 +1,6 @@
 // The one list of settings. Defaults, types, checks, the file that `init` writes, `config show`, the docs page and the
 // JSON schema all come from it. Adding a setting is adding an entry here and using it.
-import { boolean, choice, integer, list, optionalInteger, optionalText, table, text, type Setting } from './kinds.ts';
+import { boolean, choice, integer, list, optionalInteger, optionalNumber, optionalText, table, text, type Setting } from './kinds.ts';
 
 const NAME = { pattern: /^[\w+=,.@-]{1,128}$/, says: 'letters, digits and +=,.@_- (128 at most)' };
 const BUCKET = { pattern: /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, says: 'a bucket name such as "my-bucket": 3 to 63 lower-case letters, digits, dots and hyphens (no s3:// before it)' };
@@ -19,6 +19,11 @@ export const SETTINGS = {
     root_volume_gb: optionalInteger(30, 'Size of the root disk. Without it 30, or 100 on GPU types, and never less than the image needs.', { min: 1, max: 65_536 }),
     project_name: optionalText('my-project', 'Project that machines are tagged with. Without it the name of the project directory.', TAG),
     owner: optionalText('me', 'Person whom machines are tagged with. Without it the login name.', TAG),
+    use_spot: boolean(false, 'Buy spot capacity unless the command line says --on-demand.'),
+    spot_max_price: optionalNumber(0.5, 'Most to pay for a spot machine, USD an hour. Without it the on-demand price, which spot never exceeds.', { min: 0.001, max: 1000 }),
+    spot_timeout_seconds: integer(60, 'How long to look for spot capacity before --on-spot-failure applies.', { min: 1, max: 86_400 }),
+    on_spot_failure: choice(['fail', 'on-demand', 'wait'], 'fail', 'What to do when no spot capacity is found and nobody can be asked: end with an error, pay the on-demand price, or go on looking.'),
+    spot_types: list('Machine types to take as well when the wanted one has no spot capacity.', ['g6.xlarge', 'g4dn.xlarge']),
     max_instances: integer(50, 'Refuse to create a machine when this many are already there.', { min: 0, max: 100_000 }),
   },
   train: {
@@ -38,6 +43,18 @@ export const SETTINGS = {
     device: text('auto', 'Given to local scripts as RUNCTL_DEVICE.', { pattern: /^(auto|cpu|mps|cuda(:\d+)?)$/, says: '"auto", "cpu", "mps", "cuda" or "cuda:N"' }),
     output_dir: text('runs', 'Where logs, checkpoints and results of runs are put, relative to the project. Never sent to machines.', { pattern: /^(?!\.{0,2}$)[^\0]+$/, says: 'a directory below the project' }),
   },
+  lease: {
+    max_cost: optionalNumber(5, 'Most that a machine may cost, USD: it powers itself off before. Without it only the hours bound it.', { min: 0.01, max: 1_000_000 }),
+    max_hours: optionalNumber(8, 'Most hours that a machine may run: it then powers itself off. Without it 24 for workflows, no limit for other machines.', { min: 0.02, max: 8760 }),
+    idle_minutes: optionalNumber(30, 'Power a machine off when nothing has moved on it for so long: no log line, no checkpoint, no CPU or GPU work; 0 for never. Without it 60 for workflows, never for other machines.', { min: 0, max: 10_080 }),
+    grace_seconds: integer(90, 'How long a training has after SIGTERM to save its work when a lease ends, before the machine powers off.', { min: 0, max: 3600 }),
+    on_end: choice(['terminate', 'stop'], 'stop', 'What becomes of a machine whose lease ends: stop keeps its disk, and that costs a little. Workflows terminate unless train.on_failure says otherwise; spot machines can only terminate.'),
+  },
+  budget: {
+    project: optionalNumber(100, 'Most that all runs of this project may cost, USD. A warning from 80 %; nothing new starts over 100 % unless confirmed.', { min: 0.01, max: 10_000_000 }),
+    day: optionalNumber(20, 'Most that all runs of a day (UTC) may cost, USD.', { min: 0.01, max: 10_000_000 }),
+    month: optionalNumber(300, 'Most that all runs of a calendar month (UTC) may cost, USD.', { min: 0.01, max: 10_000_000 }),
+  },
   sync: {
     exclude: list('More patterns, as in .gitignore, of files that stay here.', ['data/', '*.mp4']),
     include: list('Patterns of files to send although they are ignored.', ['data/small.csv']),
@@ -55,6 +72,8 @@ export const SECTION_TITLES: Record<keyof typeof SETTINGS, string> = {
   aws: 'Machines on AWS, real or built in',
   train: 'Training jobs',
   local: 'This computer',
+  lease: 'What a machine may cost before it ends itself',
+  budget: 'What all runs together may cost',
   sync: 'What goes to machines',
   sim: 'The built-in cloud',
 };
@@ -73,8 +92,6 @@ export const RENAMED: Record<string, string> = {
 
 /** Names of the earlier tool that mean nothing here, each with what to do instead. A section name stands for all its keys. */
 export const RETIRED: Record<string, string> = {
-  'aws.use_spot': 'machines are on-demand unless the command line says otherwise; remove the line',
-  'aws.spot_max_price': 'machines are on-demand unless the command line says otherwise; remove the line',
   'local.checkpoint_dir': 'scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR; remove the line',
   'checkpoint.dir': 'scripts find the directory to save to in RUNCTL_CHECKPOINT_DIR; remove the line',
   'checkpoint.keep_last_n': 'every checkpoint of a run is kept; remove the line',

@@ -20,6 +20,14 @@ export interface Machine {
   privateIp?: string;
   /** Epoch ms of the latest launch or start. */
   launchedAt?: number;
+  /** Epoch ms of the first launch, where the provider tells it. */
+  firstLaunchedAt?: number;
+  /** Epoch ms at which it left `running`, when the provider says so. */
+  endedAt?: number;
+  /** Taken back by the provider, not ended by a person: another one may be bought in its place. */
+  interrupted?: boolean;
+  /** The market's own record of a spot machine. */
+  spotRequestId?: string;
   image?: string;
   /** Instance profile name: whether SSM can work at all. */
   profile?: string;
@@ -40,7 +48,24 @@ export interface MachineRequest {
   subnet?: string;
   zone?: string;
   rootVolumeGb?: number;
+  /** Absent: on-demand. */
+  market?: Market;
+  /** Most to pay for compute of a spot machine, micro-dollars per hour. Absent: the on-demand price. */
+  maxPriceMicroUsd?: MicroUsd;
   tags: Record<string, string>;
+}
+
+/** One place in which machines of one type are sold in one market. */
+export interface Pool {
+  type: string;
+  zone: string;
+  market: Market;
+  /** Compute now, micro-dollars per hour. Undefined: nobody could tell. */
+  microUsdPerHour?: MicroUsd;
+  /** The same type on demand. */
+  onDemandMicroUsdPerHour?: MicroUsd;
+  /** How likely capacity is, 1 to 10, where the provider tells. */
+  score?: number;
 }
 
 /** Every choice made, nothing created yet. `detail` is the provider's own, opaque to the engine. */
@@ -56,6 +81,12 @@ export interface MachinePlan {
   /** Existing group id, or undefined when `create` will make runctl's own group (no inbound rule). */
   securityGroup?: string;
   rootVolumeGb: number;
+  /** Only of spot machines. */
+  maxPriceMicroUsd?: MicroUsd;
+  /** Runs as root at every boot: what bounds the machine without any agent (agent/). Absent: nothing. */
+  bootScript?: string;
+  /** What a power-off from inside does. Absent: stop. */
+  shutdown?: 'stop' | 'terminate';
   price: HourlyPrice;
   tags: Record<string, string>;
   detail: unknown;
@@ -69,6 +100,10 @@ export interface HourlyPrice {
   storageMicroUsd: MicroUsd;
   /** Public IPv4 while running, micro-dollars per hour. */
   addressMicroUsd: MicroUsd;
+  /** The disk as it is billed, without the rounding of `storageMicroUsd`. */
+  storage?: { gb: number; microUsdPerGbMonth: MicroUsd };
+  /** Compute on demand, micro-dollars per hour, where this price is another one (spot). */
+  onDemandMicroUsd?: MicroUsd;
   /** Where the compute price came from, with its date: "AWS Price List API 2026-08-17", "built-in table 2026-08-17". */
   source: string;
 }

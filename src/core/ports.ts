@@ -1,7 +1,7 @@
 // The ports between the stories and the world: what a provider, a shell on a machine and an object store must offer.
 // Narrow on purpose: if a second implementation is hard to fill in, the port is too wide.
 import type { ErrorCode } from './errors.ts';
-import type { HourlyPrice, Machine, MachinePlan, MachineRef, MachineRequest } from './machine.ts';
+import type { HourlyPrice, Machine, MachinePlan, MachineRef, MachineRequest, Pool } from './machine.ts';
 
 export interface Provider {
   readonly name: string;
@@ -9,6 +9,10 @@ export interface Provider {
   plan(request: MachineRequest, signal?: AbortSignal): Promise<MachinePlan>;
   /** Create exactly what the plan says; the same token never makes a second machine. Tags travel in the same call. */
   create(plan: MachinePlan, token: string, signal?: AbortSignal): Promise<Machine>;
+  /** Where spot machines of these types can be had, best first: cheap and likely. `zones` absent: all that offer a type and can be reached. Absent: no spot market. */
+  pools?(wanted: { request: MachineRequest; types: string[]; zones?: string[] }, signal?: AbortSignal): Promise<Pool[]>;
+  /** Give up on a spot launch whose fate may be unknown: cancel what is still open in the market for this token, and say which machine it made after all. Safe to repeat. */
+  withdraw?(token: string, signal?: AbortSignal): Promise<{ cancelled: string[]; machine?: Machine }>;
   /** Ask the provider whether `create` would be allowed, without creating. Throws as `create` would. */
   rehearse(plan: MachinePlan, signal?: AbortSignal): Promise<void>;
   /** Prerequisites, those first without which the others cannot be. For `doctor` and before anything billable. Never throws for what it finds. */
