@@ -9,5 +9,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Most tests wait for real processes, so more files than cores may run at once.
     maxWorkers: 4,
+    // Many of them wait for real processes on machines that others use too: in CI one that missed its moment is tried once more, and
+    // the report says so.
+    retry: process.env.CI ? 1 : 0,
   },
 });
