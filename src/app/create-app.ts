@@ -9,6 +9,7 @@ import type { SimControl } from '../sim/daemon.ts';
 import { realClock } from './clock.ts';
 import type { CommandApp } from './command-app.ts';
 import { stateDirectory } from './places.ts';
+import { clockFor } from './world-clock.ts';
 
 export interface AppOptions {
   cwd: string;
@@ -36,10 +37,11 @@ export async function createApp(options: AppOptions): Promise<BuiltApp> {
   const settings = await settingsOf(options);
   const sim = once(() => openSim(options, settings));
   if (options.sim) await pointAtSim(await sim(), env);
+  const clock = clockFor(env, realClock);
   const ledger = once(async () => (await import('../ledger/ledger.ts')).openLedger(join(stateDirectory(env), 'ledger.sqlite')));
   const aws = once(async () => {
     const { createAwsProvider } = await import('../providers/aws/index.ts');
-    return createAwsProvider({ region: settings().values.aws.region, clock: realClock, env });
+    return createAwsProvider({ region: settings().values.aws.region, clock, env });
   });
   const local = once(async () => (await import('../providers/local/local-provider.ts')).createLocalProvider({ base: join(stateDirectory(env), 'local'), env }));
   const providers: Record<string, () => Promise<Provider>> = { aws, local };
@@ -51,7 +53,7 @@ export async function createApp(options: AppOptions): Promise<BuiltApp> {
     configPath: options.configPath,
     env,
     cwd,
-    clock: realClock,
+    clock,
     report: options.report,
     ask: options.ask,
     signal,
@@ -103,7 +105,7 @@ async function openSim(options: AppOptions, settings: () => LoadedConfig): Promi
 
 async function pointAtSim(sim: SimControl, env: NodeJS.ProcessEnv): Promise<void> {
   const { simEnvironment } = await import('../sim/daemon.ts');
-  for (const [name, value] of Object.entries(simEnvironment(await sim.start({}), env))) {
+  for (const [name, value] of Object.entries(simEnvironment(sim.directory, await sim.start({}), env))) {
     if (value === null) delete env[name];
     else env[name] = value;
   }

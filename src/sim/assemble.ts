@@ -5,7 +5,8 @@ import { metadataService } from './aws/imds/imds.ts';
 import { s3 } from './aws/s3/s3.ts';
 import { forgetStore } from './aws/s3/store.ts';
 import { createSsm } from './aws/ssm/create-ssm.ts';
-import type { Cloud, Dial, SimClock } from './cloud.ts';
+import type { WorldClock } from './clock.ts';
+import type { Cloud, Dial } from './cloud.ts';
 import { type Sim, createSim } from './create-sim.ts';
 import type { DialName } from './dial.ts';
 import type { Isolation } from './machine/isolation.ts';
@@ -16,7 +17,7 @@ export interface AssembleOptions {
   /** State of this world; made when absent. */
   directory: string;
   dial: DialName | Dial;
-  clock?: SimClock;
+  clock?: WorldClock;
   port?: number;
   /** Absent: the best that the kernel allows. */
   isolation?: Isolation;
@@ -31,11 +32,12 @@ export async function assembleSim(options: AssembleOptions): Promise<Sim> {
   return createSim({
     ...options,
     socketPath: join(runtimeDirectory(options.directory), 'sim.sock'),
-    machines: ({ port, socketPath }) =>
+    machines: ({ port, socketPath, clock }) =>
       openMachineHost({
         world: options.directory,
         serverPort: port,
         serverSocket: socketPath as string,
+        clock,
         isolation: options.isolation,
         internet: options.internet,
         // Guests ask for metadata only once they run, which is after the cloud was made.

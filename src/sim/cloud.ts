@@ -21,6 +21,10 @@ export interface Dial {
   ssmOnlineMs: number;
   /** GetCommandInvocation answers InvocationDoesNotExist for this long after SendCommand. */
   invocationVisibleMs: number;
+  /** CreateVolume, AttachVolume, DetachVolume, DeleteVolume: until the state that each leads to. */
+  volumeMs: number;
+  /** CreateSnapshot: pending to completed. */
+  snapshotMs: number;
   /** DescribeInstances answers InvalidInstanceID.NotFound for this long after RunInstances. */
   instanceVisibleMs: number;
   /** How long a terminated instance stays visible (EC2: about an hour). */

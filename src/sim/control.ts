@@ -1,9 +1,11 @@
-// Does: the control surface of the pretend cloud under /_sim/: status, reset, stop, weather. Whoever starts the sim holds its token.
+// Does: the control surface of the pretend cloud under /_sim/: status, reset, stop, weather, and what actions.ts names.
+// Whoever starts the sim holds its token.
 // By design: no AWS client ever sees it; a browser cannot use it (foreign Host or any Origin is refused, so a page that
 // rebinds its name to loopback gets nowhere).
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RunctlError } from '../core/errors.ts';
+import type { SimAction } from './actions.ts';
 import type { Route } from './server.ts';
 import type { WeatherInput } from './weather/plan.ts';
 import type { Weather } from './weather/weather.ts';
@@ -17,6 +19,7 @@ export interface SimStatus {
   isolation: 'network' | 'namespace' | 'process';
   accountId: string;
   regions: string[];
+  clock: { worldTime: string; rate: number; aheadMs: number };
   /** How many instances are in each state; terminated ones that can no longer be seen are left out. */
   instances: Record<string, number>;
   meterTotalMicroUsd: number;
@@ -29,8 +32,12 @@ export interface ControlActions {
   status(): SimStatus;
   reset(): Promise<void>;
   weather: Weather;
+  /** POST /_sim/do/NAME. */
+  actions: Record<string, SimAction>;
   stop(): void;
 }
+
+const ACTION_PREFIX = '/_sim/do/';
 
 export function controlRoute(actions: ControlActions): Route {
   return {
@@ -45,6 +52,10 @@ export function controlRoute(actions: ControlActions): Route {
       const call = `${request.method ?? ''} ${url.pathname}`;
       if (url.pathname === '/_sim/weather') {
         await answerWeather(request, response, actions.weather, url.searchParams.get('id') ?? undefined);
+        return;
+      }
+      if (url.pathname.startsWith(ACTION_PREFIX)) {
+        await answerAction(request, response, actions.actions, url.pathname.slice(ACTION_PREFIX.length));
         return;
       }
       request.resume();
@@ -67,10 +78,10 @@ export function controlRoute(actions: ControlActions): Route {
   };
 }
 
-/** GET: the rules. POST: add one. PUT: these and no others. DELETE: one (?id=) or all. Whatever is refused says why as RunctlError does. */
+/** GET: the rules. POST: add one. PUT: these and no others. DELETE: one (?id=) or all. */
 async function answerWeather(request: IncomingMessage, response: ServerResponse, weather: Weather, id: string | undefined): Promise<void> {
   const body = await readBody(request);
-  try {
+  await orRefusal(response, () => {
     switch (request.method) {
       case 'GET':
         return answer(response, 200, { rules: weather.list() });
@@ -83,6 +94,20 @@ async function answerWeather(request: IncomingMessage, response: ServerResponse,
       default:
         return answer(response, 404, { error: `no such control call: ${request.method ?? ''} /_sim/weather` });
     }
+  });
+}
+
+async function answerAction(request: IncomingMessage, response: ServerResponse, actions: Record<string, SimAction>, name: string): Promise<void> {
+  const body = await readBody(request);
+  const action = request.method === 'POST' && Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (!action) return answer(response, 404, { error: `no such control call: ${request.method ?? ''} ${ACTION_PREFIX}${name}` });
+  await orRefusal(response, async () => answer(response, 200, await action(body === '' ? {} : parseBody(body))));
+}
+
+/** Whatever is refused is told as RunctlError tells it. */
+async function orRefusal(response: ServerResponse, act: () => Promise<void> | void): Promise<void> {
+  try {
+    await act();
   } catch (error) {
     if (!(error instanceof RunctlError)) throw error;
     answer(response, 400, { error: error.message, code: error.code, cause: error.reason, hints: error.hints });
@@ -103,7 +128,7 @@ function parseBody(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RunctlError('usage', 'the plan of weather is no JSON', { cause: (error as Error).message, hints: ['runctl sim weather add --help'] });
+    throw new RunctlError('usage', 'what the built-in cloud was told is no JSON', { cause: (error as Error).message, hints: ['runctl sim --help'] });
   }
 }
 

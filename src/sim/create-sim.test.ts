@@ -25,7 +25,7 @@ describe('a fresh world', () => {
   });
 
   test('R200 keys of a role session work with their token, and STS says who they are', async () => {
-    const row = issueRoleCredential(t.sim.cloud.world, { id: 'AROAX', name: 'runctl-ssm-role' }, 'i-0abc', 3_600_000);
+    const row = issueRoleCredential(t.sim.cloud.world, { id: 'AROAX', name: 'runctl-ssm-role' }, 'i-0abc', Date.now() + 3_600_000);
     const config = { endpoint: t.sim.endpoint, region: 'us-east-1', maxAttempts: 1 };
     const sts = new STSClient({ ...config, credentials: { accessKeyId: row.accessKeyId, secretAccessKey: row.secretAccessKey, sessionToken: row.sessionToken } });
     expect(await sts.send(new GetCallerIdentityCommand({}))).toMatchObject({ Arn: expect.stringMatching(/assumed-role\/runctl-ssm-role\/i-0abc$/), UserId: 'AROAX:i-0abc' });
@@ -54,7 +54,7 @@ describe('a fresh world', () => {
     expect(t.sim.credentials()).toEqual(keys);
     expect((await t.ec2.send(new DescribeInstancesCommand({}))).Reservations).toEqual([]);
     expect(await failure(t.ec2.send(new DescribeInstancesCommand({ InstanceIds: [pending!] })))).toMatchObject({ name: 'InvalidInstanceID.NotFound' });
-    expect(t.sim.meter()).toEqual({ lines: [], totalMicroUsd: 0, unpriced: [] });
+    expect(t.sim.meter()).toMatchObject({ lines: [], volumes: [], snapshots: [], totalMicroUsd: 0, unpriced: [] });
     expect((await t.run()).State!.Name).toBe('pending');
   });
 

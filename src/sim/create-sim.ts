@@ -2,6 +2,7 @@
 // server left. EC2, IAM, STS, Pricing and Service Quotas are always there; further services are given.
 // By design: one function, usable inside a test as well as in a daemon; it starts nothing but the server and the guests.
 import { randomBytes } from 'node:crypto';
+import { simActions } from './actions.ts';
 import { createEc2 } from './aws/ec2/create-ec2.ts';
 import { isVisible } from './aws/ec2/instance-ids.ts';
 import { ec2Tables } from './aws/ec2/rows.ts';
@@ -9,15 +10,16 @@ import { iam, seedIam } from './aws/iam/iam.ts';
 import { pricing } from './aws/pricing/pricing.ts';
 import { serviceQuotas } from './aws/service-quotas/service-quotas.ts';
 import { sts } from './aws/sts/sts.ts';
-import { realClock } from './clock.ts';
-import type { Cloud, Dial, MachineHost, SimClock, World } from './cloud.ts';
+import { worldClock } from './clock.ts';
+import type { WorldClock } from './clock.ts';
+import type { Cloud, Dial, MachineHost, World } from './cloud.ts';
 import { controlRoute } from './control.ts';
 import type { SimStatus } from './control.ts';
 import { REGIONS } from './data/regions.ts';
 import { DIALS } from './dial.ts';
 import type { DialName } from './dial.ts';
-import { readMeter } from './meter.ts';
-import type { MeterReading } from './meter.ts';
+import { readMeter } from './meter-reading.ts';
+import type { MeterReading } from './meter-reading.ts';
 import { startServer } from './server.ts';
 import type { Route } from './server.ts';
 import type { Service } from './wire/call.ts';
@@ -41,7 +43,7 @@ export interface Part {
 /** What a machine host may need to know of the world that it works for. */
 export interface Place {
   world: World;
-  clock: SimClock;
+  clock: WorldClock;
   dial: Dial;
   port: number;
   socketPath?: string;
@@ -50,7 +52,8 @@ export interface Place {
 export interface SimOptions {
   directory: string;
   dial: DialName | Dial;
-  clock?: SimClock;
+  /** Absent: the world's own, which keeps to real time until it is told otherwise. */
+  clock?: WorldClock;
   /** 0 or absent: any free port. */
   port?: number;
   /** Also listen on this unix socket, for guests that have no network. */
@@ -68,12 +71,16 @@ export interface Sim {
   /** http://127.0.0.1:port */
   readonly endpoint: string;
   readonly cloud: Cloud;
+  /** The world's time: read, set its rate, skip ahead. */
+  readonly clock: WorldClock;
   /** The plan of faults. */
   readonly weather: Weather;
   credentials(): { accessKeyId: string; secretAccessKey: string };
   /** Bearer token of /_sim/. */
   controlToken(): string;
   status(): SimStatus;
+  /** One action of actions.ts; rejects with the RunctlError that it throws. */
+  call(name: string, body?: unknown): Promise<object>;
   meter(): MeterReading;
   /** End every guest, empty the world, seed it again. Keys and token stay. */
   reset(): Promise<void>;
@@ -96,7 +103,8 @@ function controlToken(world: World): string {
 export async function createSim(options: SimOptions): Promise<Sim> {
   const log = options.log ?? (() => undefined);
   const world = openWorld(options.directory);
-  const clock = options.clock ?? realClock();
+  const hasGuests = (): boolean => ec2Tables(world).instances.values().some((row) => row.state === 'running');
+  const clock = options.clock ?? worldClock(options.directory, hasGuests);
   const dial = typeof options.dial === 'string' ? DIALS[options.dial] : options.dial;
   const server = await startServer({ port: options.port ?? 0, socketPath: options.socketPath });
   const place: Place = { world, clock, dial, port: server.port, socketPath: options.socketPath };
@@ -107,7 +115,9 @@ export async function createSim(options: SimOptions): Promise<Sim> {
   const ec2 = createEc2(cloud, log);
   const parts = options.parts?.(cloud, place) ?? [];
   const services = [ec2.service, iam, sts, pricing, serviceQuotas, ...parts.flatMap((part) => part.service ?? [])];
-  weather.attach(ec2.hands, () => ({ operations: operationsOf(services), regions: REGIONS.map(({ name }) => name) }));
+  weather.attach(ec2.hands, () => ({ operations: operationsOf(services), regions: REGIONS.map(({ name }) => name), zonesOf: (type) => ec2.market.zonesOf(type) }));
+
+  const actions = simActions({ cloud, clock, ec2 });
 
   const seed = (): void => {
     callerCredential(world);
@@ -123,6 +133,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
       if (isVisible(cloud, row)) instances[row.state] = (instances[row.state] ?? 0) + 1;
     }
     const operations = Object.fromEntries([...server.calls].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const { nowMs, rate, aheadMs } = clock.read();
     return {
       uptimeMs: Date.now() - startedAt,
       pid: process.pid,
@@ -130,6 +141,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
       isolation: machines.isolation,
       accountId: world.accountId,
       regions: REGIONS.map(({ name }) => name),
+      clock: { worldTime: new Date(nowMs).toISOString(), rate, aheadMs },
       instances,
       meterTotalMicroUsd: readMeter(world, clock.now()).totalMicroUsd,
       requests: Object.values(operations).reduce((sum, count) => sum + count, 0),
@@ -141,6 +153,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     const ids = ec2Tables(world).instances.values().map((row) => row.instanceId);
     ec2.forget();
     weather.forget();
+    clock.reset();
     const kept = CALLER_TABLES.map((name) => ({ name, rows: world.table<unknown>(name).entries() }));
     world.clear();
     for (const { name, rows } of kept) for (const [id, row] of rows) world.table<unknown>(name).put(id, row);
@@ -158,7 +171,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     cloud,
     services,
     weather,
-    routes: [controlRoute({ token: () => controlToken(world), status, reset, weather, stop: () => options.onStop?.() }), ...parts.flatMap((part) => part.routes ?? [])],
+    routes: [controlRoute({ token: () => controlToken(world), status, reset, weather, actions, stop: () => options.onStop?.() }), ...parts.flatMap((part) => part.routes ?? [])],
     settle() {
       // What was answered should survive a crash; a world too large for that is written a little later.
       if (world.dirty && world.lastWriteMs < 10) world.save();
@@ -170,6 +183,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     port: server.port,
     endpoint: `http://127.0.0.1:${server.port}`,
     cloud,
+    clock,
     weather,
     credentials() {
       const { accessKeyId, secretAccessKey } = callerCredential(world);
@@ -177,6 +191,11 @@ export async function createSim(options: SimOptions): Promise<Sim> {
     },
     controlToken: () => controlToken(world),
     status,
+    async call(name, body = {}) {
+      const action = actions[name];
+      if (!action) throw new Error(`no such action: ${name}`);
+      return action(body);
+    },
     meter: () => readMeter(world, clock.now()),
     reset,
     async close({ keepGuests = false } = {}) {
@@ -185,6 +204,7 @@ export async function createSim(options: SimOptions): Promise<Sim> {
       await server.close();
       for (const part of parts) await part.close?.();
       await machines.close(!keepGuests);
+      clock.close();
       world.close();
     },
   };

@@ -6,8 +6,11 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { RunctlError } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { clockFile } from './clock-file.ts';
 import type { WeatherReport } from './weather/weather.ts';
 
+export type { MeterLine, MeterReading, SnapshotLine, VolumeLine } from './meter-reading.ts';
+export type { PoolReport } from './market/market.ts';
 export type { WeatherReport } from './weather/weather.ts';
 export { KINDS as WEATHER_KINDS } from './weather/plan.ts';
 
@@ -44,6 +47,8 @@ export interface SimControl {
   /** Empty the world: no machine, bucket, bill is left. Starts no server. */
   reset(): Promise<void>;
   readonly weather: WeatherControl;
+  /** One action of the running cloud by name (actions.ts). What it refuses is the RunctlError it threw; without a server: `sim-failed`. */
+  call(name: string, body?: object): Promise<Record<string, unknown>>;
 }
 
 /** The plan of faults of a running cloud. What it refuses is RunctlError `usage`; without a server: `sim-failed`. */
@@ -66,6 +71,8 @@ export interface SimOptions {
 
 export const INFO_FILE = 'server.json';
 const START_TIMEOUT_MS = 15_000;
+/** A skip of the clock waits for machines that boot or go down on its way. */
+const ACTION_TIMEOUT_MS = 600_000;
 
 export function simControl({ directory, serverFile, defaults }: SimOptions): SimControl {
   const read = (): SimInfo | undefined => {
@@ -80,15 +87,18 @@ export function simControl({ directory, serverFile, defaults }: SimOptions): Sim
     const info = read();
     return info && (await control(info, 'GET', 'status')) ? info : undefined;
   };
-  const weather = async (method: Method, path = 'weather', body?: unknown): Promise<{ rules: WeatherReport[]; cleared: number }> => {
+  const ask = async (method: Method, path: string, body?: unknown, timeoutMs?: number): Promise<Record<string, unknown>> => {
     const info = read();
-    const answer = info && (await control(info, method, path, body));
+    const answer = info && (await control(info, method, path, body, timeoutMs));
     if (!answer) throw new RunctlError('sim-failed', 'the built-in cloud is not running', { hints: ['runctl sim start'] });
-    return answer as unknown as { rules: WeatherReport[]; cleared: number };
+    return answer;
   };
+  const weather = async (method: Method, path = 'weather', body?: unknown): Promise<{ rules: WeatherReport[]; cleared: number }> =>
+    (await ask(method, path, body)) as unknown as { rules: WeatherReport[]; cleared: number };
   return {
     directory,
     find,
+    call: (name, body = {}) => ask('POST', `do/${name}`, body, ACTION_TIMEOUT_MS),
     weather: {
       add: async (rule) => (await weather('POST', 'weather', rule)).rules[0] as WeatherReport,
       load: async (rules) => (await weather('PUT', 'weather', rules)).rules,
@@ -124,10 +134,12 @@ export function simControl({ directory, serverFile, defaults }: SimOptions): Sim
 }
 
 /** The environment that points every AWS client at this cloud. null: must be unset, or it would lead elsewhere. */
-export function simEnvironment(info: SimInfo, env: Record<string, string | undefined>): Record<string, string | null> {
+export function simEnvironment(directory: string, info: SimInfo, env: Record<string, string | undefined>): Record<string, string | null> {
   const stray = Object.keys(env).filter((name) => name.startsWith('AWS_ENDPOINT_URL_'));
   return {
     AWS_ENDPOINT_URL: `http://127.0.0.1:${info.port}`,
+    // runctl lives in the time of that cloud.
+    RUNCTL_SIM_CLOCK: clockFile(directory),
     AWS_ACCESS_KEY_ID: info.accessKeyId,
     AWS_SECRET_ACCESS_KEY: info.secretAccessKey,
     AWS_REGION: info.region,
@@ -187,9 +199,9 @@ function failed(why: string, directory: string): RunctlError {
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** One call of the control surface; undefined when nothing of ours answers there. */
-async function control(info: SimInfo, method: Method, path: string, body?: unknown): Promise<Record<string, unknown> | undefined> {
+async function control(info: SimInfo, method: Method, path: string, body?: unknown, timeoutMs = 30_000): Promise<Record<string, unknown> | undefined> {
   return new Promise((resolve, reject) => {
-    const call = request({ host: '127.0.0.1', port: info.port, path: `/_sim/${path}`, method, headers: { authorization: `Bearer ${info.token}` }, timeout: 30_000 }, (response) => {
+    const call = request({ host: '127.0.0.1', port: info.port, path: `/_sim/${path}`, method, headers: { authorization: `Bearer ${info.token}` }, timeout: timeoutMs }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part: Buffer) => parts.push(part));
       response.on('end', () => {
@@ -204,7 +216,7 @@ async function control(info: SimInfo, method: Method, path: string, body?: unkno
       });
       response.on('error', () => resolve(undefined));
     });
-    call.on('timeout', () => call.destroy(new Error('no answer within 30 s')));
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     call.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ECONNRESET') resolve(undefined);
       else reject(new RunctlError('sim-failed', `the built-in cloud on port ${info.port} cannot be asked`, { cause: error.message, hints: ['runctl sim status'] }));

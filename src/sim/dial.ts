@@ -15,6 +15,8 @@ export const DIALS: Record<DialName, Dial> = {
     pendingMs: 0,
     stoppingMs: 0,
     shuttingDownMs: 0,
+    volumeMs: 0,
+    snapshotMs: 0,
     ssmOnlineMs: 0,
     invocationVisibleMs: 0,
     instanceVisibleMs: 0,
@@ -26,6 +28,8 @@ export const DIALS: Record<DialName, Dial> = {
     pendingMs: 500,
     stoppingMs: 500,
     shuttingDownMs: 400,
+    volumeMs: 300,
+    snapshotMs: 1_000,
     ssmOnlineMs: 900,
     invocationVisibleMs: 40,
     instanceVisibleMs: 60,
@@ -38,6 +42,9 @@ export const DIALS: Record<DialName, Dial> = {
     // An orderly systemd shutdown plus the hypervisor's part.
     stoppingMs: 30_000,
     shuttingDownMs: 25_000,
+    // A volume is there and attached within seconds; a snapshot takes as long as its blocks take to be copied.
+    volumeMs: 3_000,
+    snapshotMs: 60_000,
     // Boot, network, agent start, registration.
     ssmOnlineMs: 25_000,
     // SendCommand's id is not known everywhere at once.

@@ -1,121 +1,141 @@
-// Does: the billing meter: what each machine, disk and address cost, from periods that EC2's state changes write down.
-// Gaps: data transfer, EBS other than by size, snapshots; sales tax.
-// By design: knows nothing of who asks, so that it can contradict the client's own sums. Seconds are rounded up per period,
-// money half up once per instance and kind.
+// Does: the billing meter's book: who ran, stood or lay around from when to when. EC2's state changes write it, meter-reading.ts
+// adds it up.
+// Gaps: data transfer; load balancers and whatever else the pretend cloud does not have.
+// By design: knows nothing of who asks, so that it can contradict the client's own sums. Every moment is floored to the second,
+// as the API shows it: LaunchTime, StateTransitionReason, CreateTime, StartTime.
 // Source: EC2 User Guide "Instance lifecycle" (billed while running; not while pending, stopping, stopped, shutting-down),
-// "On-Demand Instances" (per second, 60 seconds at least per start), EBS and VPC pricing pages (per second, 60 at least).
+// "Billing for interrupted Spot Instances"; EBS and VPC pricing pages.
+import { ec2Tables } from './aws/ec2/rows.ts';
 import type { World } from './cloud.ts';
-import { EBS_MONTH_HOURS, GP3_MICRO_USD_PER_GB_MONTH, PUBLIC_IPV4_MICRO_USD_PER_HOUR, onDemandPrice } from './data/prices.ts';
 
-interface Period {
+/** Epoch milliseconds of whole seconds; `to` is absent while it lasts. */
+export interface Period {
   from: number;
   to?: number;
 }
 
-interface InstanceMeterRow {
-  region: string;
-  periods: (Period & { type: string; publicAddress: boolean })[];
+export interface RunPeriod extends Period {
+  type: string;
+  zone: string;
+  spot: boolean;
+  publicAddress: boolean;
+  /** EC2 itself ended it. */
+  interrupted?: boolean;
 }
 
-interface VolumeMeterRow {
-  instanceId: string;
+export interface InstanceMeterRow {
+  region: string;
+  periods: RunPeriod[];
+}
+
+export interface VolumeMeterRow extends Period {
+  region: string;
+  zone: string;
   sizeGb: number;
   volumeType: string;
-  period: Period;
+  /** When it was whose disk; the time between belongs to nobody. */
+  uses: (Period & { instanceId: string })[];
+  /** Its tags when it was deleted: from then on nobody else knows them. */
+  tags?: Record<string, string>;
 }
 
-export interface MeterLine {
-  instanceId: string;
+export interface SnapshotMeterRow extends Period {
   region: string;
-  type: string;
-  runningSeconds: number;
-  /** Undefined: the price table has no price for this type and region. */
-  computeMicroUsd: number | undefined;
-  storageMicroUsd: number;
-  addressMicroUsd: number;
+  volumeId: string;
+  sizeGb: number;
+  tags?: Record<string, string>;
 }
 
-export interface MeterReading {
-  lines: MeterLine[];
-  totalMicroUsd: number;
-  /** Types that ran without a known price, so that the total is too low. */
-  unpriced: string[];
+export function instanceMeters(world: World) {
+  return world.table<InstanceMeterRow>('meter.runs');
 }
 
-const LEAST_SECONDS = 60;
-const HOUR_S = 3600;
-
-function instanceMeters(world: World) {
-  return world.table<InstanceMeterRow>('meter.instances');
+export function volumeMeters(world: World) {
+  return world.table<VolumeMeterRow>('meter.disks');
 }
 
-function volumeMeters(world: World) {
-  return world.table<VolumeMeterRow>('meter.volumes');
+export function snapshotMeters(world: World) {
+  return world.table<SnapshotMeterRow>('meter.snapshots');
 }
 
-export function meterRunning(world: World, instance: { instanceId: string; region: string; type: string; publicIp?: string }, at: number): void {
+export function wholeSecond(at: number): number {
+  return Math.floor(at / 1000) * 1000;
+}
+
+/** It has become `running`: at its LaunchTime. */
+export function meterRunning(world: World, instance: { instanceId: string; region: string; zone: string; type: string; publicIp?: string; spot: boolean }, at: number): void {
+  const { instanceId, region, zone, type, publicIp, spot } = instance;
   const table = instanceMeters(world);
-  const row = table.get(instance.instanceId) ?? { region: instance.region, periods: [] };
-  row.periods.push({ from: at, type: instance.type, publicAddress: instance.publicIp !== undefined });
-  table.put(instance.instanceId, row);
+  const row = table.get(instanceId) ?? { region, periods: [] };
+  row.periods.push({ from: wholeSecond(at), type, zone, spot, publicAddress: publicIp !== undefined });
+  table.put(instanceId, row);
 }
 
-export function meterNotRunning(world: World, instanceId: string, at: number): void {
+/** It has left `running`. Without effect when it was not running. `interrupted`: EC2 took a spot instance back. */
+export function meterNotRunning(world: World, instanceId: string, at: number, { interrupted = false }: { interrupted?: boolean } = {}): void {
   const table = instanceMeters(world);
   const row = table.get(instanceId);
   const open = row?.periods.at(-1);
   if (!row || !open || open.to !== undefined) return;
-  open.to = at;
+  open.to = Math.max(open.from, wholeSecond(at));
+  if (interrupted) open.interrupted = true;
   table.put(instanceId, row);
 }
 
-export function meterVolume(world: World, volume: { volumeId: string; sizeGb: number; volumeType: string }, instanceId: string, at: number): void {
-  volumeMeters(world).put(volume.volumeId, { instanceId, sizeGb: volume.sizeGb, volumeType: volume.volumeType, period: { from: at } });
+/** It will never run again: disks that go with it cost nothing from now on, the others are nobody's. May be told twice. */
+export function meterTerminated(world: World, instanceId: string, at: number): void {
+  meterNotRunning(world, instanceId, at);
+  for (const { volumeId, attachment } of ec2Tables(world).volumes.values()) {
+    if (attachment?.instanceId !== instanceId) continue;
+    if (attachment.deleteOnTermination) meterVolumeGone(world, volumeId, at);
+    else meterVolumeDetached(world, volumeId, at);
+  }
+}
+
+export function meterVolume(world: World, volume: { volumeId: string; region: string; zone: string; sizeGb: number; volumeType: string }, at: number): void {
+  const { volumeId, region, zone, sizeGb, volumeType } = volume;
+  volumeMeters(world).put(volumeId, { region, zone, sizeGb, volumeType, from: wholeSecond(at), uses: [] });
+}
+
+export function meterVolumeAttached(world: World, volumeId: string, instanceId: string, at: number): void {
+  changeVolume(world, volumeId, (row) => row.uses.push({ instanceId, from: wholeSecond(at) }));
+}
+
+export function meterVolumeDetached(world: World, volumeId: string, at: number): void {
+  changeVolume(world, volumeId, (row) => endUse(row, at));
 }
 
 export function meterVolumeGone(world: World, volumeId: string, at: number): void {
+  changeVolume(world, volumeId, (row) => {
+    endUse(row, at);
+    row.to = Math.max(row.from, wholeSecond(at));
+    row.tags = { ...ec2Tables(world).volumes.get(volumeId)?.tags };
+  });
+}
+
+export function meterSnapshot(world: World, snapshot: { snapshotId: string; region: string; volumeId: string; sizeGb: number }, at: number): void {
+  const { snapshotId, region, volumeId, sizeGb } = snapshot;
+  snapshotMeters(world).put(snapshotId, { region, volumeId, sizeGb, from: wholeSecond(at) });
+}
+
+/** `tags`: those that it had at the end. */
+export function meterSnapshotGone(world: World, snapshotId: string, tags: Record<string, string>, at: number): void {
+  const row = snapshotMeters(world).get(snapshotId);
+  if (!row || row.to !== undefined) return;
+  row.to = Math.max(row.from, wholeSecond(at));
+  row.tags = { ...tags };
+  snapshotMeters(world).put(snapshotId, row);
+}
+
+/** What is gone stays as it was. */
+function changeVolume(world: World, volumeId: string, change: (row: VolumeMeterRow) => void): void {
   const row = volumeMeters(world).get(volumeId);
-  if (!row) return;
-  row.period.to = at;
+  if (!row || row.to !== undefined) return;
+  change(row);
   volumeMeters(world).put(volumeId, row);
 }
 
-function seconds(period: Period, now: number): number {
-  return Math.max(LEAST_SECONDS, Math.ceil(((period.to ?? now) - period.from) / 1000));
-}
-
-/** What everything has cost up to `now` (world time). */
-export function readMeter(world: World, now: number): MeterReading {
-  const storage = new Map<string, number>();
-  for (const row of volumeMeters(world).values()) {
-    const microUsd = (seconds(row.period, now) * row.sizeGb * GP3_MICRO_USD_PER_GB_MONTH) / (EBS_MONTH_HOURS * HOUR_S);
-    storage.set(row.instanceId, (storage.get(row.instanceId) ?? 0) + microUsd);
-  }
-  const unpriced = new Set<string>();
-  const lines = instanceMeters(world)
-    .entries()
-    .map(([instanceId, row]): MeterLine => {
-      let runningSeconds = 0;
-      let compute: number | undefined = 0;
-      let address = 0;
-      for (const period of row.periods) {
-        const billed = seconds(period, now);
-        runningSeconds += billed;
-        if (period.publicAddress) address += (billed * PUBLIC_IPV4_MICRO_USD_PER_HOUR) / HOUR_S;
-        const price = onDemandPrice(period.type, row.region);
-        if (!price) unpriced.add(period.type);
-        compute = price && compute !== undefined ? compute + (billed * price.microUsdPerHour) / HOUR_S : undefined;
-      }
-      return {
-        instanceId,
-        region: row.region,
-        type: row.periods.at(-1)?.type ?? '',
-        runningSeconds,
-        computeMicroUsd: compute === undefined ? undefined : Math.round(compute),
-        storageMicroUsd: Math.round(storage.get(instanceId) ?? 0),
-        addressMicroUsd: Math.round(address),
-      };
-    });
-  const totalMicroUsd = lines.reduce((sum, line) => sum + (line.computeMicroUsd ?? 0) + line.storageMicroUsd + line.addressMicroUsd, 0);
-  return { lines, totalMicroUsd, unpriced: [...unpriced] };
+function endUse(row: VolumeMeterRow, at: number): void {
+  const open = row.uses.at(-1);
+  if (open && open.to === undefined) open.to = Math.max(open.from, wholeSecond(at));
 }

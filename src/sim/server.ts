@@ -1,7 +1,7 @@
 // Does: the one HTTP server of the pretend cloud, on loopback TCP and, where asked, on a unix socket for guests without a network.
 // It finds the service, checks the signature, takes the protocol off and puts it on again, and counts the calls.
 // Gaps: no TLS, no HTTP/2, no virtual-host style S3 addressing (path style only).
-// By design: Date headers and signature times are real; the dial's latency applies to control-plane calls, not to object data.
+// By design: Date headers are real, and so are signature times, but that machines may sign with world time; the dial's latency applies to control-plane calls, not to object data.
 // Source: Smithy protocol pages for EC2 query, AWS query and AWS JSON 1.1; IAM User Guide on Signature Version 4.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { Cloud } from './cloud.ts';
 import { findRegion, REGIONS } from './data/regions.ts';
 import { AwsFault } from './wire/call.ts';
 import type { CallContext, QueryParams, Service, Signature } from './wire/call.ts';
-import type { Claim, SignedRequest } from './wire/claim.ts';
+import type { Claim, SignatureFault, SignedRequest } from './wire/claim.ts';
 import { credentialTable } from './wire/credentials.ts';
 import { internalFault, missingToken, renderFault, signatureFault, unknownOperation } from './wire/faults.ts';
 import type { Dialect, Reply } from './wire/faults.ts';
@@ -204,7 +204,10 @@ class Exchange {
 
   #verify(signed: SignedRequest, claim: Claim, payloadHash: string): Signature {
     const credential = credentialTable(this.#parts.cloud.world).get(claim.accessKeyId);
-    const found = verify(signed, claim, credential, payloadHash, Date.now() + this.#skewMs);
+    const at = (nowMs: number): Signature | SignatureFault => verify(signed, claim, credential, payloadHash, nowMs + this.#skewMs);
+    const real = at(Date.now());
+    // Processes of machines sign with the time that they live in, everybody else with that of this computer.
+    const found = 'kind' in real && real.kind === 'skewed' ? at(this.#parts.cloud.clock.now()) : real;
     if ('kind' in found) throw this.#signatureFault(found, claim.accessKeyId);
     return found;
   }
@@ -298,7 +301,7 @@ class Exchange {
 
   #count(service: string, operation: string): void {
     // Only names that can be operations: a client must not be able to fill memory with made-up ones.
-    const key = `${service}.${/^[A-Za-z]{1,64}$/.test(operation) ? operation : '(other)'}`.slice(0, 128);
+    const key = `${service}.${/^[A-Za-z0-9]{1,64}$/.test(operation) ? operation : '(other)'}`.slice(0, 128);
     if (this.#calls.has(key) || this.#calls.size < 1000) this.#calls.set(key, (this.#calls.get(key) ?? 0) + 1);
   }
 

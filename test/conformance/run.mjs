@@ -1,5 +1,5 @@
 // Third-party clients drive the pretend cloud: each session has a private one, started by `runctl sim start` with dial instant.
-// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|boto3-machines|boto3-objects|contract|rclone]…`
+// Prints one line a check and a total; exit 1 when a check failed. `node test/conformance/run.mjs [aws-cli|aws-volumes|aws-spot|boto3-machines|boto3-objects|contract|rclone]…`
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,6 +19,8 @@ function boto3Session(file) {
 
 const SESSIONS = {
   'aws-cli': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-cli.mjs')]] },
+  'aws-volumes': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-volumes.mjs')]] },
+  'aws-spot': { find: findAws, say: (client) => `AWS CLI ${client.version}`, start: () => [process.execPath, [join(HERE, 'aws-spot.mjs')]] },
   'boto3-machines': boto3Session('boto3_machines.py'),
   'boto3-objects': boto3Session('boto3_objects.py'),
   // Without moto the pretend cloud's own column is still filled.

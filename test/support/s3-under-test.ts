@@ -6,7 +6,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { realClock } from '../../src/sim/clock.ts';
+import { worldClock } from '../../src/sim/clock.ts';
 import type { MachineHost } from '../../src/sim/cloud.ts';
 import { DIALS } from '../../src/sim/dial.ts';
 import { startServer } from '../../src/sim/server.ts';
@@ -28,9 +28,10 @@ export async function startS3(directory: string, port = 0): Promise<Running> {
   const world = openWorld(directory);
   const bugs: string[] = [];
   const server = await startServer({ port });
-  const weather = createWeather(world, realClock());
+  const clock = worldClock(directory);
+  const weather = createWeather(world, clock);
   server.open({
-    cloud: { world, clock: realClock(), dial: DIALS.instant, machines: {} as MachineHost, weather },
+    cloud: { world, clock, dial: DIALS.instant, machines: {} as MachineHost, weather },
     weather,
     services: [s3],
     routes: [],

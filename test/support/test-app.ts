@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { realClock } from '../../src/app/clock.ts';
+import { worldClock } from '../../src/app/world-clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Event } from '../../src/core/events.ts';
 import type { Provider, Store } from '../../src/core/ports.ts';
@@ -12,6 +13,7 @@ import type { App } from '../../src/engine/app.ts';
 import { type Ledger, openLedger } from '../../src/ledger/ledger.ts';
 import { createAwsProvider } from '../../src/providers/aws/index.ts';
 import { assembleSim } from '../../src/sim/assemble.ts';
+import { clockFile } from '../../src/sim/clock-file.ts';
 import type { Dial } from '../../src/sim/cloud.ts';
 import type { Sim } from '../../src/sim/create-sim.ts';
 import { DIALS } from '../../src/sim/dial.ts';
@@ -43,7 +45,9 @@ export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: stri
   const sim = await assembleSim({ directory: join(directory, 'sim'), dial: { ...DIALS.instant, ...options.dial }, log: (line) => process.stderr.write(`sim: ${line}\n`) });
   const { accessKeyId, secretAccessKey } = sim.credentials();
   const env = { AWS_ENDPOINT_URL: sim.endpoint, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: 'us-east-1', HOME: directory };
-  const aws = createAwsProvider({ region: 'us-east-1', clock: realClock, env });
+  // As with --sim: the time of the pretend cloud, which is real until a test changes `sim.clock`.
+  const clock = worldClock(clockFile(join(directory, 'sim')), realClock);
+  const aws = createAwsProvider({ region: 'us-east-1', clock, env });
   const ledger = await openLedger(join(directory, 'ledger.sqlite'));
   const { values } = await loadConfig({ cwd: project, env: { HOME: directory }, flags: { ...(options.bucket ? { 'aws.s3_bucket': options.bucket } : {}), ...options.config } });
   const events: Event[] = [];
@@ -60,7 +64,7 @@ export async function openTestApp(options: { dial?: Partial<Dial>; bucket?: stri
   const app: App = {
     config: values,
     cwd: project,
-    clock: realClock,
+    clock,
     report: (event) => void events.push(event),
     ask: async () => true,
     signal: abort.signal,

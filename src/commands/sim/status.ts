@@ -19,6 +19,7 @@ export const simStatusCommand = defineCommand({
       ...renderFacts([
         ['Endpoint', result['endpoint'] as string | undefined],
         ['Machines', instances === '' ? 'none' : instances],
+        ['World time', worldTime(result['clock'] as { worldTime: string; rate: number } | undefined)],
         ['Isolation', result['isolation'] as string | undefined],
         ['Pretend bill', typeof total === 'number' ? formatUsd(total, 6) : undefined],
         ['Requests', result['requests'] as number | undefined],
@@ -27,3 +28,7 @@ export const simStatusCommand = defineCommand({
     ].join('\n');
   },
 });
+
+function worldTime(clock: { worldTime: string; rate: number } | undefined): string | undefined {
+  return clock && `${clock.worldTime}, ${clock.rate === 1 ? 'at the pace of real time' : `${clock.rate} seconds in a real one`}`;
+}

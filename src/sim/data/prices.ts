@@ -1,5 +1,6 @@
-// Does: on-demand Linux prices by region and type, EBS gp3 and public IPv4: what Pricing answers and the meter bills.
-// Gaps: types that are not listed have no price: GetProducts leaves them out and the meter says so.
+// Does: on-demand Linux prices by region and type, EBS by size, snapshots and public IPv4: what Pricing answers and the meter bills.
+// Gaps: types that are not listed have no price: GetProducts leaves them out and the meter says so. Provisioned IOPS and
+// throughput are free.
 // By design: the pretend cloud's prices are these, whatever the real ones are by now.
 // Source: AWS Price List API as captured on 2026-08-17 (entries dated so); for the rest, the list price as generally
 // published, unverified against the Price List. EBS and IPv4: "Amazon EBS pricing", "Amazon VPC pricing", unverified.
@@ -55,8 +56,17 @@ export function onDemandPrice(type: string, region: string): OnDemandPrice | und
   return found && { microUsdPerHour: found[0], asOf: found[1] };
 }
 
-/** gp3, micro-USD per GiB and month; a month is 30 days, as in the examples of the EBS pricing page. */
-export const GP3_MICRO_USD_PER_GB_MONTH = 80_000;
+/** micro-USD per GiB and month. A month is 30 days, as in the examples of the EBS pricing page. */
+const US_STORAGE: Record<string, number> = { gp3: 80_000, gp2: 100_000, io1: 125_000, io2: 125_000, st1: 45_000, sc1: 15_000, standard: 50_000, snapshot: 50_000 };
+const IRELAND_STORAGE: Record<string, number> = { gp3: 88_000, gp2: 110_000, io1: 138_000, io2: 138_000, st1: 50_000, sc1: 16_800, standard: 55_000, snapshot: 50_000 };
+
 export const EBS_MONTH_HOURS = 720;
+export const VOLUME_TYPES = ['gp3', 'gp2', 'io1', 'io2', 'st1', 'sc1', 'standard'] as const;
+
+/** Of a volume type, or of `snapshot`; micro-USD per GiB and month of 30 days. Undefined: a type that is not listed. */
+export function storagePrice(kind: string, region: string): number | undefined {
+  return (region === 'eu-west-1' ? IRELAND_STORAGE : US_STORAGE)[kind];
+}
+
 /** Public IPv4 address in use, micro-USD per hour. */
 export const PUBLIC_IPV4_MICRO_USD_PER_HOUR = 5_000;

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import initPy from './guest/guest-init.py?raw';
+import timeSh from './guest/guest-time.sh?raw';
 import toolsSh from './guest/guest-tools.sh?raw';
 import bootPy from './guest/guest_boot.py?raw';
 import familyPy from './guest/guest_family.py?raw';
@@ -11,9 +12,12 @@ import loopPy from './guest/guest_loop.py?raw';
 import relayPy from './guest/guest_relay.py?raw';
 import sandboxPy from './guest/guest_sandbox.py?raw';
 import scriptsPy from './guest/guest_scripts.py?raw';
+import timePy from './guest/guest_time.py?raw';
+import sitePy from './guest/sitecustomize.py?raw';
 
 const FILES: Record<string, string> = {
   'guest-init.py': initPy,
+  'guest-time.sh': timeSh,
   'guest-tools.sh': toolsSh,
   'guest_boot.py': bootPy,
   'guest_family.py': familyPy,
@@ -21,6 +25,8 @@ const FILES: Record<string, string> = {
   'guest_relay.py': relayPy,
   'guest_sandbox.py': sandboxPy,
   'guest_scripts.py': scriptsPy,
+  'guest_time.py': timePy,
+  'sitecustomize.py': sitePy,
 };
 
 /** Writes the programs below `directory` unless they are there; returns the path of guest-init.py. */

@@ -7,11 +7,15 @@ export type GuestRequest =
   | { op: 'listen'; port: number }
   | { op: 'network'; up: boolean }
   | { op: 'disk'; freeMib: number | null }
+  /** The moment that the guest had planned its shutdown for. */
+  | { op: 'due' }
   | { op: 'down'; how: 'poweroff' | 'reboot'; graceMs: number };
 
 export type GuestEvent =
-  | { event: 'state'; running: string[]; halted: boolean }
+  | { event: 'state'; running: string[]; halted: boolean; plannedAt: number | null }
   | { event: 'done'; id: string }
+  /** `shutdown +N` inside, by the world's time; null: called off. */
+  | { event: 'planned'; at: number | null }
   | { event: 'down'; how: 'poweroff' | 'reboot' | 'halt' };
 
 export interface GuestLink {

@@ -1,11 +1,12 @@
 // One machine's life on this host: boot, scripts, shutdown, reboot from inside, sudden death, finding it again after a restart.
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { GuestResult, GuestRun, GuestScript, MachineSpec } from '../cloud.ts';
+import type { GuestResult, GuestRun, GuestScript, MachineSpec, SimClock } from '../cloud.ts';
 import { EGRESS_PORT } from './egress.ts';
 import { type GuestEvent, type GuestLink, openGuestLink } from './guest-link.ts';
 import { type GuestIdentity, isAlive, killGuest, killMarked, readIdentity, waitUntilGone } from './guest-process.ts';
@@ -15,6 +16,7 @@ import { hasResult, readResult } from './script-result.ts';
 
 const BOOT_LIMIT_MS = 20_000;
 const USER_DATA_ID = 'user-data';
+const BOOTHOOK = '#cloud-boothook\n';
 const LAST_BREATH_MS = 3_000;
 
 export interface GuestSettings {
@@ -35,6 +37,9 @@ export interface GuestSettings {
   /** How long `poweroff` and `reboot` inside the guest wait between SIGTERM and SIGKILL. */
   guestGraceMs: number;
   metadata: RequestListener;
+  clock: SimClock;
+  /** Holds the clock file; may be empty. */
+  clockDirectory: string;
   /** Distinguishes this world's processes from those of any other. */
   worldDigest: string;
 }
@@ -71,6 +76,8 @@ export class Guest {
   #freeMib: number | undefined;
   #rebooted: Promise<void> = Promise.resolve();
   #onHangUp: () => void = () => undefined;
+  #callOff: () => void = () => undefined;
+  #afterPlan: () => void = () => undefined;
 
   constructor(
     readonly id: string,
@@ -124,6 +131,7 @@ export class Guest {
       egressSocket: settings.egressSocket,
       egressPort: EGRESS_PORT,
       variables: settings.variables,
+      clock: settings.clockDirectory,
       controlSocket: this.#socket('c'),
       metadataSocket: this.#socket('m'),
       marker: this.#marker,
@@ -184,6 +192,7 @@ export class Guest {
     this.#link = link;
     this.#running = new Set(state.running);
     this.#phase = state.halted ? 'halted' : 'up';
+    this.#plan(state.plannedAt);
     // A server that came back on another port is reached there too.
     link.send({ op: 'listen', port: this.#settings.serverPort });
     link.send({ op: 'network', up: this.#isOnline });
@@ -201,9 +210,13 @@ export class Guest {
     if (event.event === 'done') {
       this.#running.delete(event.id);
       this.#pending.get(event.id)?.finish();
+    } else if (event.event === 'planned') {
+      this.#plan(event.at);
+      this.#afterPlan();
     } else if (event.event === 'down') {
       if (event.how === 'halt') {
         this.#phase = 'halted';
+        this.#afterPlan();
         this.#failPending();
         return;
       }
@@ -212,6 +225,23 @@ export class Guest {
       this.#link?.close();
       this.#hungUp();
     }
+  }
+
+  /** The world's clock, not the guest's own, brings about what the guest planned, so that a skip stops at that very moment. */
+  #plan(at: number | null): void {
+    this.#callOff();
+    const { clock } = this.#settings;
+    this.#callOff = at === null ? () => undefined : clock.after(Math.max(0, at - clock.now()), () => this.#carryOutPlan());
+  }
+
+  async #carryOutPlan(): Promise<void> {
+    if (!this.#link) return;
+    const done = new Promise<void>((resolve) => {
+      this.#afterPlan = resolve;
+    });
+    this.#link.send({ op: 'due' });
+    await done;
+    await this.#rebooted;
   }
 
   #failPending(): void {
@@ -230,7 +260,11 @@ export class Guest {
     this.#failPending();
     const spec = this.#spec;
     const next = this.#bury().then(async () => {
-      if (reboots && spec) return this.#bootNow(spec);
+      if (reboots && spec) {
+        await this.#bootNow(spec);
+        this.#runUserData(spec);
+        return;
+      }
       this.#phase = 'off';
       this.onDown();
     });
@@ -239,6 +273,8 @@ export class Guest {
       this.onDown();
     });
     this.#onHangUp();
+    this.#callOff();
+    this.#afterPlan();
   }
 
   /** Make sure that all of it is dead: nothing of a machine may outlive its first process. */
@@ -274,12 +310,16 @@ export class Guest {
     return true;
   }
 
+  /** As cloud-init: a script once in the life of the machine, a boothook at every boot ("User data formats"). */
   #runUserData(spec: MachineSpec): void {
+    const { userData } = spec;
+    const hook = userData?.startsWith(BOOTHOOK) ? userData.slice(BOOTHOOK.length).trimStart() : undefined;
     const done = join(this.directory, 'user-data.started');
-    if (!spec.userData?.startsWith('#!') || existsSync(done)) return;
+    if (!(hook ?? userData)?.startsWith('#!') || (hook === undefined && existsSync(done))) return;
     writeFileSync(done, '');
+    const id = hook === undefined ? USER_DATA_ID : `boothook-${randomBytes(4).toString('hex')}`;
     // Its outcome stays in its files, as cloud-init's stays in its log; no API reports it.
-    this.run({ id: USER_DATA_ID, body: spec.userData, workingDirectory: '/', timeoutMs: 0, env: {} }).done.catch(() => undefined);
+    this.run({ id, body: hook ?? (userData as string), workingDirectory: '/', timeoutMs: 0, env: {} }).done.catch(() => undefined);
   }
 
   run(script: GuestScript): GuestRun {
@@ -323,6 +363,8 @@ export class Guest {
   async #end(graceMs: number): Promise<void> {
     await (this.#phase === 'rebooting' ? this.#rebooted : undefined);
     this.#phase = 'ending';
+    this.#callOff();
+    this.#afterPlan();
     const identity = this.#identity ?? readIdentity(this.directory);
     this.#identity = identity;
     if (identity) {
@@ -375,6 +417,7 @@ export class Guest {
   /** Leave the guest alone, for the next server to find. */
   release(): void {
     this.#phase = 'ending';
+    this.#callOff();
     this.#link?.close();
     this.#link = undefined;
     this.#closeMetadata();

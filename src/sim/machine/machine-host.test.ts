@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { worldClock } from '../clock.ts';
 import type { GuestResult, MachineHost, MachineSpec } from '../cloud.ts';
 import { installGuestFiles } from './guest-files.ts';
 import { isAlive, readIdentity } from './guest-process.ts';
@@ -82,7 +83,7 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
         tcp.listen(0, '127.0.0.1', () => resolve((tcp.address() as { port: number }).port));
       });
       await new Promise<void>((resolve) => server.listen(serverSocket, resolve));
-      options = { world, serverPort: port, serverSocket, isolation, userNamespace, guestGraceMs: 300, metadata: (id) => (request, response) => response.end(`meta ${id} ${request.url}`) };
+      options = { world, clock: worldClock(world), serverPort: port, serverSocket, isolation, userNamespace, guestGraceMs: 300, metadata: (id) => (request, response) => response.end(`meta ${id} ${request.url}`) };
       await open();
     });
 
@@ -171,7 +172,7 @@ for (const { name, isolation, userNamespace, possible } of MODES) {
       try {
         await host.boot(spec(1));
         const names = (await output(spec(1), 'env | cut -d= -f1 | sort')).trim().split('\n');
-        const expected = ['AWS_ENDPOINT_URL', 'PATH', 'PWD', 'SSM_COMMAND_ID', ...(isolation === 'network' ? ['HTTPS_PROXY', 'NO_PROXY'] : ['AWS_EC2_METADATA_SERVICE_ENDPOINT']), ...(sealed ? [] : ['HOME', 'SIM_MACHINE', 'TMPDIR'])];
+        const expected = ['AWS_ENDPOINT_URL', 'PATH', 'PWD', 'PYTHONPATH', 'SSM_COMMAND_ID', ...(isolation === 'network' ? ['HTTPS_PROXY', 'NO_PROXY'] : ['AWS_EC2_METADATA_SERVICE_ENDPOINT']), ...(sealed ? [] : ['HOME', 'SIM_MACHINE', 'TMPDIR'])];
         expect(names.filter((each) => !['_', 'OLDPWD', 'SHLVL'].includes(each))).toEqual(expected.sort());
         if (isolation === 'network') expect(await output(spec(1), 'echo $HTTPS_PROXY')).toBe('http://127.0.0.1:3128\n');
         expect(await output(spec(1), 'python3 -c "print(6*7)"')).toBe('42\n');
@@ -337,7 +338,7 @@ test('a guest survives kill -9 of the process that booted it', async () => {
   const runtime = runtimeDirectory(world);
   const { prepareMachineFiles } = await import('./machine-files.ts');
   prepareMachineFiles(directory, spec(1), false);
-  const config = { machine: directory, world, isolation: 'process', userNamespace: false, python: abilities.python, pythonPlaces: [], hostname: 'h', privateIp: '10.0.0.1', serverPort: 1, serverSocket: join(runtime, 's'), egressSocket: join(runtime, 'e'), egressPort: 3128, variables: {}, controlSocket: join(runtime, 'i-1.c'), metadataSocket: join(runtime, 'i-1.m'), marker: 'kill-test', graceMs: 100, spec: spec(1) };
+  const config = { machine: directory, world, isolation: 'process', userNamespace: false, python: abilities.python, pythonPlaces: [], hostname: 'h', privateIp: '10.0.0.1', serverPort: 1, serverSocket: join(runtime, 's'), egressSocket: join(runtime, 'e'), egressPort: 3128, variables: {}, clock: join(world, 'clock'), controlSocket: join(runtime, 'i-1.c'), metadataSocket: join(runtime, 'i-1.m'), marker: 'kill-test', graceMs: 100, spec: spec(1) };
   writeFileSync(join(directory, 'boot.json'), JSON.stringify(config));
   const parent = spawn(process.execPath, ['-e', `require('child_process').spawn(${JSON.stringify(abilities.python)},['-I','-S',${JSON.stringify(init)},'boot',${JSON.stringify(join(directory, 'boot.json'))}],{detached:true,stdio:['ignore','pipe','ignore']}).stdout.once('data',()=>process.kill(process.pid,'SIGKILL'))`]);
   await new Promise((done) => parent.on('exit', done));
@@ -351,7 +352,7 @@ test('a guest survives kill -9 of the process that booted it', async () => {
 
 test('without a working python3 the host opens, and booting says what is missing', async () => {
   const world = mkdtempSync(join(tmpdir(), 'sim-nopython-'));
-  const options = { world, serverPort: 1, serverSocket: '/nowhere', metadata: () => () => undefined };
+  const options = { world, clock: worldClock(world), serverPort: 1, serverSocket: '/nowhere', metadata: () => () => undefined };
   const host = await openMachineHost({ ...options, python: 'python3-that-is-not-there' });
   expect(host.isolation).toBe('process');
   await expect(host.boot(spec(1))).rejects.toThrow('python3-that-is-not-there not found');

@@ -2,15 +2,19 @@
 //   network: namespaces for mounts, processes, names, IPC and network; 169.254.169.254, the cloud's own port and a proxy (egress.ts)
 //   namespace: the same with the host's network; metadata through AWS_EC2_METADATA_SERVICE_ENDPOINT
 //   process: plain processes with a home of their own (macOS, locked-down containers)
+//   Time in a guest is the world's (clock.ts): date, sleep, stat -c %Y by PATH, shutdown +N by its first process, Python by
+//   sitecustomize.py. Real stay work, /proc/uptime, file times, programs called by absolute path, and waits inside of C code.
 // Gaps: no CPU, memory or disk limits; one root, no other users in user namespaces; at most 8 MiB of a script's output is kept.
 // By design: the guest shares the host's files, read-only (but for its own home, /root, /tmp, /var/tmp, /run); it is a fence, no
 //   vault. Guests outlive the server: the next one finds them by pid, start time and socket. In process mode /home/ec2-user is
 //   $HOME, /tmp is $TMPDIR, absolute paths of shutdown reach the host's, and AWS_ENDPOINT_URL points SDKs at the pretend cloud.
 // Source: namespaces(7), amazon-ssm-agent (runscript, executers), EC2 User Guide "Instance metadata", systemd shutdown(8).
 import { createHash } from 'node:crypto';
-import { rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { join, resolve } from 'node:path';
+import { clockDirectory } from '../clock-file.ts';
+import type { WorldClock } from '../clock.ts';
 import type { GuestRun, GuestScript, MachineHost, MachineSpec } from '../cloud.ts';
 import { openEgress } from './egress.ts';
 import { Guest, type GuestSettings } from './guest.ts';
@@ -28,6 +32,7 @@ export interface MachineHostOptions {
   serverSocket: string;
   /** The metadata service of one instance. */
   metadata(instanceId: string): RequestListener;
+  clock: WorldClock;
   /** Machines may install packages as this computer does, from its indexes and with its settings. */
   internet?: boolean;
   /** Force a mode; rejects where the kernel does not allow it. */
@@ -53,8 +58,12 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
   const index = options.internet ? readIndexSettings(process.env) : undefined;
   const egressSocket = join(runtimeDirectory(world), 'egress');
   const egress = isolation === 'network' ? await openEgress({ socketPath: egressSocket, reachable: index?.reachable, env: process.env }) : undefined;
+  const { clock } = options;
+  mkdirSync(clockDirectory(world), { recursive: true, mode: 0o755 });
   const settings = {
     world,
+    clock,
+    clockDirectory: clockDirectory(world),
     runtime: runtimeDirectory(world),
     guestInit,
     python: abilities.python,
@@ -90,13 +99,13 @@ export async function openMachineHost(options: MachineHostOptions): Promise<Mach
     isolation,
     async boot(spec: MachineSpec) {
       if (failure) throw failure;
-      await guestOf(spec.instanceId).boot(spec);
+      await clock.unhurried(() => guestOf(spec.instanceId).boot(spec));
     },
     async shutdown(instanceId, graceMs) {
-      await guests.get(instanceId)?.shutdown(graceMs);
+      await clock.unhurried(async () => guests.get(instanceId)?.shutdown(graceMs));
     },
     async reboot(instanceId, graceMs) {
-      await guestOf(instanceId).reboot(graceMs);
+      await clock.unhurried(() => guestOf(instanceId).reboot(graceMs));
     },
     async destroy(instanceId) {
       await guestOf(instanceId).destroy();

@@ -294,7 +294,7 @@ describe('R205 the plan itself', () => {
     expect(await (await ask('POST', { kind: 'throttle', times: 2 })).json()).toMatchObject({ rules: [{ id: 'w1', hits: 0 }] });
     const wrong = await ask('POST', { kind: 'thunder' });
     expect([wrong.status, await wrong.json()]).toEqual([400, { error: 'there is no weather of kind "thunder"', code: 'usage', cause: expect.stringContaining('throttle'), hints: ['runctl sim weather add --help'] }]);
-    expect(await (await ask('POST', '{"kind"')).json()).toMatchObject({ error: 'the plan of weather is no JSON' });
+    expect(await (await ask('POST', '{"kind"')).json()).toMatchObject({ error: 'what the built-in cloud was told is no JSON' });
     expect(await (await ask('PUT', { kind: 'reset' })).json()).toMatchObject({ error: 'a plan of weather is a list of rules' });
     expect(await (await ask('PUT', [{ kind: 'reset' }])).json()).toMatchObject({ rules: [{ rule: { kind: 'reset' } }] });
     expect(await (await ask('GET')).json()).toMatchObject({ rules: [{ rule: { kind: 'reset' } }] });

@@ -19,6 +19,7 @@ export interface WireCall {
   key?: string;
   /** RunInstances only, for the words of a refusal. */
   instanceType?: string;
+  spot?: boolean;
 }
 
 const S3_NAMES: Record<string, Record<string, string>> = {
@@ -73,7 +74,13 @@ export function describeCall(service: string, operation: string, fields: Record<
   const { Parameters: _script, UserData: _userData, ...naming } = fields;
   const instanceIds = [...new Set([...instanceIdsIn(JSON.stringify(naming)), ...callerMachine(principalArn)])];
   const type = fields['InstanceType'];
-  return { operation: `${service}.${operation}`, instanceIds, ...(operation === 'RunInstances' && typeof type === 'string' ? { instanceType: type } : {}) };
+  const call: WireCall = { operation: `${service}.${operation}`, instanceIds };
+  if (operation !== 'RunInstances') return call;
+  return { ...call, ...(typeof type === 'string' ? { instanceType: type } : {}), ...(isForSpot(fields['InstanceMarketOptions']) ? { spot: true } : {}) };
+}
+
+function isForSpot(options: unknown): boolean {
+  return typeof options === 'object' && options !== null && (options as { MarketType?: unknown }).MarketType === 'spot';
 }
 
 export function instanceIdsIn(textOfCall: string): string[] {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { RunctlError } from '../../core/errors.ts';
 import { KINDS, checkRule, like } from './plan.ts';
 
-const known = { operations: new Map([['ssm', ['SendCommand', 'GetCommandInvocation']], ['s3', ['PutObject', 'GetObject']], ['ec2', ['RunInstances']]]), regions: ['us-east-1', 'eu-west-1'] };
+const known = { operations: new Map([['ssm', ['SendCommand', 'GetCommandInvocation']], ['s3', ['PutObject', 'GetObject']], ['ec2', ['RunInstances']]]), regions: ['us-east-1', 'eu-west-1'], zonesOf: (type: string) => (type === 't3.micro' ? ['us-east-1a'] : undefined) };
 
 function refusal(input: unknown): { message: string; cause: string | undefined; hints: string[] } {
   try {
@@ -24,11 +24,11 @@ describe('R205 a plan of faults', () => {
   });
 
   test('R205 every kind has its presets: where, how often, how much', () => {
-    const needs: Record<string, object> = { error: { code: 'X' }, slow: { delay: 1 }, 'bucket-elsewhere': { bucketRegion: 'eu-west-1' }, 'agent-late': { delay: 1 } };
+    const needs: Record<string, object> = { error: { code: 'X' }, slow: { delay: 1 }, 'bucket-elsewhere': { bucketRegion: 'eu-west-1' }, 'agent-late': { delay: 1 }, 'spot-price': { type: 't3.micro', price: '0.01' }, 'spot-capacity': { type: 't3.micro', capacity: 0 } };
     const rules = Object.keys(KINDS).map((kind) => checkRule({ kind, ...needs[kind] }, known));
     const where = Object.fromEntries(rules.map(({ kind, operation }) => [kind, operation]));
     expect(where).toMatchObject({ throttle: '*', reset: '*', capacity: 'ec2.RunInstances', quota: 'ec2.RunInstances', 'bucket-missing': 's3.*', reboot: undefined, 'agent-dead': undefined });
-    expect(rules.filter(({ times }) => times === 1).map(({ kind }) => kind)).toEqual(['reboot', 'instance-loss']);
+    expect(rules.filter(({ times }) => times === 1).map(({ kind }) => kind)).toEqual(['reboot', 'instance-loss', 'spot-interrupt']);
     expect(checkRule({ kind: 'clock-skew' }, known).byMs).toBe(1_200_000);
     expect(checkRule({ kind: 'disk-full' }, known).freeMib).toBe(0);
     expect(checkRule({ kind: 'reset', instance: '*' }, known).instance).toBeUndefined();

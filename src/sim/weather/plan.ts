@@ -2,10 +2,11 @@
 // By design: one way of writing a rule for the command line, a file and a test; a rule that could never do anything is refused.
 // Durations are a number of seconds or a text such as 500ms, 10s, 5m, 2h.
 import { RunctlError } from '../../core/errors.ts';
+import { parseUsd } from '../../core/money.ts';
 
 interface KindFact {
-  /** call: changes how calls are answered. machine: happens to a machine, once or for a while. */
-  acts: 'call' | 'machine';
+  /** call: changes how calls are answered. machine: happens to a machine, once or for a while. market: changes pools of spot machines. */
+  acts: 'call' | 'machine' | 'market';
   does: string;
   /** Fields of this kind besides those that every kind of its family has. */
   own?: readonly OwnField[];
@@ -16,7 +17,7 @@ interface KindFact {
   times?: number;
 }
 
-type OwnField = 'code' | 'message' | 'status' | 'delay' | 'bytesPerSecond' | 'bucketRegion' | 'by' | 'state' | 'freeMib';
+type OwnField = 'notice' | 'rebalance' | 'reason' | 'type' | 'zone' | 'price' | 'capacity' | 'code' | 'message' | 'status' | 'delay' | 'bytesPerSecond' | 'bucketRegion' | 'by' | 'state' | 'freeMib';
 
 export const KINDS = {
   throttle: { acts: 'call', does: 'asks for fewer requests, in the words of each service' },
@@ -40,6 +41,9 @@ export const KINDS = {
   'disk-full': { acts: 'machine', does: "leaves so much space on the machine's disk", own: ['freeMib'] },
   reboot: { acts: 'machine', does: 'reboots the machine', times: 1 },
   'instance-loss': { acts: 'machine', does: 'ends the machine at once, as when its host fails', own: ['state'], times: 1 },
+  'spot-interrupt': { acts: 'machine', does: 'takes a spot machine back, two minutes after its notice', own: ['notice', 'rebalance', 'reason'], times: 1 },
+  'spot-price': { acts: 'market', does: 'sets the price of spot machines of a type; who pays less is interrupted', own: ['type', 'zone', 'price'], needs: ['type', 'price'] },
+  'spot-capacity': { acts: 'market', does: 'leaves room for so many spot machines of a type; those beyond are interrupted', own: ['type', 'zone', 'capacity'], needs: ['type', 'capacity'] },
 } as const satisfies Record<string, KindFact>;
 
 export type WeatherKind = keyof typeof KINDS;
@@ -71,6 +75,16 @@ export interface WeatherInput {
   by?: string | number;
   state?: 'terminated' | 'stopped';
   freeMib?: number;
+  /** spot-interrupt: from notice to end; from the recommendation to rebalance, which comes first, to the notice. */
+  notice?: string | number;
+  rebalance?: string | number;
+  reason?: 'capacity' | 'price';
+  /** spot-price, spot-capacity: pools of this type, in this zone or everywhere. */
+  type?: string;
+  zone?: string;
+  /** USD per hour. */
+  price?: string | number;
+  capacity?: number;
 }
 
 /** A rule that was checked. Plain JSON. */
@@ -93,6 +107,13 @@ export interface WeatherRule {
   byMs?: number;
   state?: 'terminated' | 'stopped';
   freeMib?: number;
+  noticeMs?: number;
+  rebalanceMs?: number;
+  reason?: 'capacity' | 'price';
+  type?: string;
+  zone?: string;
+  microUsdPerHour?: number;
+  capacity?: number;
 }
 
 /** What exists in this cloud, for checks of names. */
@@ -100,9 +121,12 @@ export interface Known {
   /** Operations by service. */
   operations: Map<string, readonly string[]>;
   regions: readonly string[];
+  /** Zones in which spot machines of a type are sold; undefined: there is no such type. */
+  zonesOf(type: string): readonly string[] | undefined;
 }
 
 const COMMON = ['kind', 'operation', 'instance', 'skip', 'times', 'after', 'for'] as const;
+const OF_MARKET = ['kind', 'after', 'for'] as const;
 const ONLY_CALLS = ['bucket', 'key'] as const;
 const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -115,7 +139,7 @@ export function checkRule(input: unknown, known: Known): WeatherRule {
     throw wrong(kind === undefined ? 'a rule of weather needs a kind' : `there is no weather of kind ${JSON.stringify(kind)}`, `the kinds are ${Object.keys(KINDS).join(', ')}`);
   }
   const fact: KindFact = KINDS[kind as WeatherKind];
-  const allowed: string[] = [...COMMON, ...(fact.acts === 'call' ? ONLY_CALLS : []), ...(fact.own ?? [])];
+  const allowed: string[] = [...(fact.acts === 'market' ? OF_MARKET : COMMON), ...(fact.acts === 'call' ? ONLY_CALLS : []), ...(fact.own ?? [])];
   const stranger = Object.keys(given).find((name) => !allowed.includes(name));
   if (stranger !== undefined) throw wrong(`weather of kind ${kind} has no field ${stranger}`, `its fields are ${allowed.join(', ')}`);
   const missing = fact.needs?.find((name) => given[name] === undefined);
@@ -139,6 +163,12 @@ export function checkRule(input: unknown, known: Known): WeatherRule {
     byMs: duration(given, 'by') ?? (kind === 'clock-skew' ? 20 * 60_000 : undefined),
     state: machineState(given),
     freeMib: whole(given, 'freeMib', 0, 1024) ?? (kind === 'disk-full' ? 0 : undefined),
+    noticeMs: duration(given, 'notice'),
+    rebalanceMs: duration(given, 'rebalance'),
+    reason: interruptionReason(given),
+    ...pools(given, known),
+    microUsdPerHour: price(given),
+    capacity: whole(given, 'capacity', 0),
   };
   refuseIdle(rule, fact);
   return JSON.parse(JSON.stringify(rule)) as WeatherRule;
@@ -183,6 +213,34 @@ function machineState(given: Record<string, unknown>): 'terminated' | 'stopped' 
   const state = given['state'];
   if (state === undefined || state === 'terminated' || state === 'stopped') return state;
   throw wrong(`${JSON.stringify(state)} is no state that a lost machine can be in`, 'terminated (as without anything to recover) or stopped');
+}
+
+function interruptionReason(given: Record<string, unknown>): 'capacity' | 'price' | undefined {
+  const reason = given['reason'];
+  if (reason === undefined || reason === 'capacity' || reason === 'price') return reason;
+  throw wrong(`${JSON.stringify(reason)} is no reason of an interruption`, 'capacity or price');
+}
+
+function pools(given: Record<string, unknown>, known: Known): { type?: string; zone?: string } {
+  const type = text(given, 'type');
+  const zone = text(given, 'zone');
+  if (type === undefined) return {};
+  const zones = known.zonesOf(type);
+  if (!zones) throw wrong(`this cloud has no instance type ${type}`, '"runctl sim market" shows those that it has');
+  if (zone !== undefined && !zones.includes(zone)) throw wrong(`no spot machines of type ${type} are sold in ${zone}`, `there are some in ${zones.join(', ')}`);
+  return { type, zone };
+}
+
+function price(given: Record<string, unknown>): number | undefined {
+  const value = given['price'];
+  if (value === undefined) return undefined;
+  try {
+    const microUsd = parseUsd(String(value));
+    if (microUsd >= 100) return microUsd;
+  } catch {
+    // Said below, in the same words.
+  }
+  throw wrong(`price must be USD per hour, at least 0.0001, not ${JSON.stringify(value)}`, 'such as 0.0374');
 }
 
 function text(given: Record<string, unknown>, name: string): string | undefined {

@@ -2,6 +2,7 @@
 // Gaps: words follow AWS where they are documented or widely quoted, else they say the same plainly.
 // Source: EC2 API Reference "Error codes" (RequestLimitExceeded, InsufficientInstanceCapacity, UnauthorizedOperation, Unavailable);
 // SSM, Service Quotas, Price List, IAM and STS "Common Errors"; S3 API Reference "Error responses" (SlowDown, NoSuchBucket).
+import { spotCountExceeded } from '../aws/ec2/vcpu-quota.ts';
 import { AwsFault } from '../wire/call.ts';
 import { signatureFault } from '../wire/faults.ts';
 import type { Dialect } from '../wire/faults.ts';
@@ -24,10 +25,13 @@ export function refusalOf(rule: WeatherRule, call: WireCall, dialect: Dialect, w
     case 'capacity':
       return new AwsFault(
         'InsufficientInstanceCapacity',
-        `We currently do not have sufficient ${call.instanceType ?? 'instance'} capacity in the Availability Zone you requested. Our system will be working on provisioning additional capacity.`,
+        call.spot
+          ? 'There is no Spot capacity available that matches your request.'
+          : `We currently do not have sufficient ${call.instanceType ?? 'instance'} capacity in the Availability Zone you requested. Our system will be working on provisioning additional capacity.`,
         500,
       );
     case 'quota':
+      if (call.spot) return spotCountExceeded();
       return new AwsFault(
         'VcpuLimitExceeded',
         'You have requested more vCPU capacity than your current vCPU limit of 0 allows for the instance bucket that the specified instance type belongs to. Please visit http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.',

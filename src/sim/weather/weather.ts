@@ -1,5 +1,4 @@
 // Does: keeps the plan of faults in the world and decides, call by call and machine by machine, which of its rules apply now.
-// Gaps: no spot interruptions, no market of capacity and prices.
 // By design: rules apply in the order in which they were added; the first that ends a call ends it, and later ones do not count
 // it. A rule begins `after` it was added, or after its machine came up when that is later, so that a plan can be made before
 // there is a machine. The plan outlives the server and is gone with a reset.
@@ -38,9 +37,13 @@ export interface WeatherReport {
 
 /** What weather does to machines, in the hands of those who can. */
 export interface MachineHands {
-  running(): { instanceId: string; since: number }[];
+  running(): { instanceId: string; since: number; spot: boolean }[];
   lose(instanceId: string, state: 'terminated' | 'stopped'): void;
   reboot(instanceId: string): void;
+  /** A spot machine is taken back, unless it is already. */
+  interrupt(instanceId: string, order: { reason?: 'capacity' | 'price'; noticeMs?: number; rebalanceMs?: number }): void;
+  /** Null: as without weather. */
+  setMarket(pools: { type?: string; zone?: string }, change: { microUsdPerHour?: number | null; capacity?: number | null }): void;
   /** Machines follow what weather() answers about them; called when that changed. */
   refresh(instanceId: string): void;
   /** Why weather of this kind does less here, or nothing. */
@@ -74,13 +77,16 @@ export interface Weather extends MachineWeather {
   forget(): void;
 }
 
+/** Stands in `struck` for the market as a whole. */
+const MARKET = 'market';
+
 const NOTHING_DONE = (): void => undefined;
 
 export function createWeather(world: World, clock: SimClock): Weather {
   const table: Table<WeatherRow> = world.table<WeatherRow>('sim.weather');
   const timers = new Map<string, (() => void)[]>();
   let hands: MachineHands | undefined;
-  let known: () => Known = () => ({ operations: new Map(), regions: [] });
+  let known: () => Known = () => ({ operations: new Map(), regions: [], zonesOf: () => [] });
 
   const later = (id: string, delayMs: number, action: () => void): void => {
     if (delayMs <= 0) return action();
@@ -108,15 +114,16 @@ export function createWeather(world: World, clock: SimClock): Weather {
   };
 
   const strike = (row: WeatherRow, instanceId: string): void => {
-    const { kind, times, forMs, instance, operation, state } = row.rule;
+    const { kind, times, forMs, instance, operation, state, reason, noticeMs, rebalanceMs } = row.rule;
     if (table.get(row.id) !== row || row.struck[instanceId] !== undefined || (instance !== undefined && instance !== instanceId)) return;
     if (operation === undefined && times !== undefined && row.hits >= times) return;
-    if (!hands?.running().some((machine) => machine.instanceId === instanceId)) return;
+    if (!hands?.running().some((machine) => machine.instanceId === instanceId && (machine.spot || kind !== 'spot-interrupt'))) return;
     row.struck[instanceId] = clock.now();
     if (operation === undefined) row.hits += 1;
     table.put(row.id, row);
     if (kind === 'instance-loss') hands.lose(instanceId, state ?? 'terminated');
     else if (kind === 'reboot') hands.reboot(instanceId);
+    else if (kind === 'spot-interrupt') hands.interrupt(instanceId, { reason, noticeMs, rebalanceMs });
     else {
       hands.refresh(instanceId);
       if (forMs !== undefined) later(row.id, forMs, () => hands?.refresh(instanceId));
@@ -130,6 +137,31 @@ export function createWeather(world: World, clock: SimClock): Weather {
     later(row.id, Math.max(addedAt, machine.since) + rule.afterMs - clock.now(), () => strike(row, machine.instanceId));
   };
 
+  /** The market as the rule wants it, or, at its end, as it would be without. */
+  const setMarket = ({ rule }: WeatherRow, begins: boolean): void => {
+    const { type, zone, microUsdPerHour, capacity } = rule;
+    const change = rule.kind === 'spot-price' ? { microUsdPerHour: begins ? microUsdPerHour : null } : { capacity: begins ? capacity : null };
+    hands?.setMarket({ type, zone }, change);
+  };
+
+  const endMarket = (row: WeatherRow): void => {
+    const since = row.struck[MARKET];
+    if (row.rule.forMs === undefined || since === undefined) return;
+    later(row.id, since + row.rule.forMs - clock.now(), () => setMarket(row, false));
+  };
+
+  const beginMarket = (row: WeatherRow): void => {
+    if (row.struck[MARKET] !== undefined) return endMarket(row);
+    later(row.id, row.addedAt + row.rule.afterMs - clock.now(), () => {
+      if (table.get(row.id) !== row) return;
+      row.struck[MARKET] = clock.now();
+      row.hits += 1;
+      table.put(row.id, row);
+      setMarket(row, true);
+      endMarket(row);
+    });
+  };
+
   const put = (rule: WeatherRule): WeatherRow => {
     const numbers = table.values().map((row) => Number(row.id.slice(1)));
     const row: WeatherRow = { id: `w${Math.max(0, ...numbers) + 1}`, rule, addedAt: clock.now(), seen: 0, hits: 0, struck: {} };
@@ -138,6 +170,7 @@ export function createWeather(world: World, clock: SimClock): Weather {
   };
 
   const begin = (row: WeatherRow): void => {
+    if (KINDS[row.rule.kind].acts === 'market') return beginMarket(row);
     for (const machine of hands?.running() ?? []) schedule(row, machine);
   };
 
@@ -148,6 +181,7 @@ export function createWeather(world: World, clock: SimClock): Weather {
   };
 
   const stateOf = (rule: WeatherRule, done: { hits: number; seen: number; struck: string[] }, row: WeatherRow): WeatherReport['state'] => {
+    if (KINDS[rule.kind].acts === 'market') return done.hits === 0 ? 'waiting' : isOn(row, MARKET) ? 'active' : 'over';
     const lasting = done.struck.some((id) => isOn(row, id)) && !isAtOnce(rule.kind);
     if (lasting) return 'active';
     if (rule.times !== undefined && done.hits >= rule.times) return 'over';
@@ -161,6 +195,7 @@ export function createWeather(world: World, clock: SimClock): Weather {
     for (const cancel of timers.get(row.id) ?? []) cancel();
     timers.delete(row.id);
     table.delete(row.id);
+    if (isOn(row, MARKET)) setMarket(row, false);
     for (const instanceId of Object.keys(row.struck)) hands?.refresh(instanceId);
   };
 
@@ -241,6 +276,7 @@ export function createWeather(world: World, clock: SimClock): Weather {
       for (const row of table.values()) {
         begin(row);
         for (const [instanceId, since] of Object.entries(row.struck)) {
+          if (instanceId === MARKET) continue;
           if (row.rule.forMs !== undefined) later(row.id, since + row.rule.forMs - clock.now(), () => hands?.refresh(instanceId));
         }
       }
@@ -254,7 +290,7 @@ export function createWeather(world: World, clock: SimClock): Weather {
 }
 
 function isAtOnce(kind: WeatherKind): boolean {
-  return kind === 'reboot' || kind === 'instance-loss';
+  return kind === 'reboot' || kind === 'instance-loss' || kind === 'spot-interrupt';
 }
 
 /** For what happens to machines, `for` says how long it lasts, not for how long calls can set it off. */

@@ -9,7 +9,7 @@ export interface CredentialRow {
   secretAccessKey: string;
   /** Present on temporary credentials: every request must carry it. */
   sessionToken?: string;
-  /** Epoch ms of REAL time, as clients compare it with their own clock. */
+  /** Epoch ms, judged by real time. Counted from world time, which is never behind, so that it is good for processes of machines too. */
   expiresAt?: number;
   principalArn: string;
   /** UserId as GetCallerIdentity gives it. */
@@ -51,12 +51,12 @@ export function callerCredential(world: World): CredentialRow {
 }
 
 /** Temporary credentials of a role session, e.g. for an instance through its metadata service. */
-export function issueRoleCredential(world: World, role: { id: string; name: string }, session: string, lifetimeMs: number): CredentialRow {
+export function issueRoleCredential(world: World, role: { id: string; name: string }, session: string, expiresAt: number): CredentialRow {
   const row: CredentialRow = {
     accessKeyId: `ASIASIM${randomKeyCharacters(13)}`,
     secretAccessKey: newSecret(),
     sessionToken: randomBytes(120).toString('base64'),
-    expiresAt: Date.now() + lifetimeMs,
+    expiresAt,
     principalArn: `arn:aws:sts::${world.accountId}:assumed-role/${role.name}/${session}`,
     userId: `${role.id}:${session}`,
   };

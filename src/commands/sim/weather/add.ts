@@ -19,7 +19,7 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     bucket: { kind: 'text', placeholder: 'NAME', summary: 'only calls of S3 for this bucket' },
     key: { kind: 'text', placeholder: 'PATTERN', summary: "only objects such as 'runs/*'" },
     skip: { kind: 'number', placeholder: 'N', min: 0, summary: 'let N calls pass first' },
-    times: { kind: 'number', placeholder: 'N', min: 1, summary: 'then happen N times (default: always; reboot and instance-loss: once)' },
+    times: { kind: 'number', placeholder: 'N', min: 1, summary: 'then happen N times (default: always; reboot, instance-loss and spot-interrupt: once)' },
     after: { kind: 'duration', placeholder: 'TIME', summary: 'begin so much later: 90, 90s, 5m; of a machine that comes up later, from then' },
     for: { kind: 'duration', placeholder: 'TIME', summary: 'end after so long' },
     code: { kind: 'text', placeholder: 'CODE', summary: 'error: any code of AWS' },
@@ -30,6 +30,13 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     bucketRegion: { kind: 'text', placeholder: 'REGION', summary: 'bucket-elsewhere: where it is' },
     by: { kind: 'duration', placeholder: 'TIME', summary: "clock-skew: how far the service's clock is ahead (default: 20m)" },
     state: { kind: 'choice', values: ['terminated', 'stopped'], summary: 'instance-loss: the state afterwards (default: terminated)' },
+    notice: { kind: 'duration', placeholder: 'TIME', summary: 'spot-interrupt: from notice to end (default: 2m)' },
+    rebalance: { kind: 'duration', placeholder: 'TIME', summary: 'spot-interrupt: recommend to rebalance so long before the notice' },
+    reason: { kind: 'choice', values: ['capacity', 'price'], summary: 'spot-interrupt: what is said of it (default: capacity)' },
+    type: { kind: 'text', placeholder: 'TYPE', summary: 'spot-price, spot-capacity: instance type' },
+    zone: { kind: 'text', placeholder: 'ZONE', summary: 'spot-price, spot-capacity: only in this zone' },
+    price: { kind: 'text', placeholder: 'USD', summary: 'spot-price: per hour' },
+    capacity: { kind: 'number', placeholder: 'N', min: 0, summary: 'spot-capacity: machines that fit in' },
     freeMib: { kind: 'number', placeholder: 'N', min: 0, max: 1024, summary: 'disk-full: MiB that are left (default: 0)' },
   },
   examples: [
@@ -37,6 +44,8 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     'runctl sim weather add error --operation ec2.RunInstances --code OptInRequired --status 403 --times 1',
     "runctl sim weather add slow --operation 's3.*' --bytes-per-second 100000 --for 1m",
     'runctl sim weather add instance-loss --after 10s',
+    'runctl sim weather add spot-interrupt --after 1h --rebalance 5m',
+    'runctl sim weather add spot-capacity --type t3.micro --capacity 0 --after 30m --for 1h',
   ],
   run: async ({ args, flags }, app) => {
     const kind = args['kind'] as string;
@@ -44,10 +53,10 @@ Without --operation, a fault of a call falls on every call, one of a machine com
       const close = nearest(kind, KIND_NAMES);
       throw new RunctlError('usage', `there is no weather of kind "${kind}"`, { cause: `the kinds are ${KIND_NAMES.join(', ')}`, hints: [...(close ? [`runctl sim weather add ${close}`] : []), 'runctl sim weather add --help'] });
     }
-    const { after, for: lasting, delay, by, ...rest } = flags;
+    const { after, for: lasting, delay, by, notice, rebalance, ...rest } = flags;
     const sim = await app.sim();
     await sim.start({});
-    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), by: inSeconds(by) });
+    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), by: inSeconds(by), notice: inSeconds(notice), rebalance: inSeconds(rebalance) });
   },
   text: (report) => renderRules([report]),
 });

@@ -1,4 +1,5 @@
 // How rules of weather look to people.
+import { formatUsd } from '../../../core/money.ts';
 import type { WeatherReport } from '../../../sim/daemon.ts';
 
 export function renderRules(rules: readonly WeatherReport[]): string {
@@ -20,6 +21,11 @@ function kindOf({ rule }: WeatherReport): string {
     rule.byMs === undefined ? undefined : seconds(rule.byMs),
     rule.state,
     rule.freeMib === undefined ? undefined : `${rule.freeMib} MiB`,
+    rule.reason,
+    rule.noticeMs === undefined ? undefined : `notice ${seconds(rule.noticeMs)}`,
+    rule.rebalanceMs === undefined ? undefined : `rebalance ${seconds(rule.rebalanceMs)}`,
+    rule.microUsdPerHour === undefined ? undefined : formatUsd(rule.microUsdPerHour),
+    rule.capacity === undefined ? undefined : `${rule.capacity} machines`,
   ].filter((detail) => detail !== undefined);
   return [rule.kind, ...details].join(' ');
 }
@@ -27,8 +33,9 @@ function kindOf({ rule }: WeatherReport): string {
 function whereOf({ rule }: WeatherReport): string {
   const bucket = rule.bucket ?? (rule.key === undefined ? undefined : '*');
   const object = bucket === undefined ? undefined : `s3://${bucket}${rule.key === undefined ? '' : `/${rule.key}`}`;
-  const parts = [rule.operation, rule.instance, object].filter((part) => part !== undefined);
-  return parts.length === 0 ? 'any machine' : parts.join(' ');
+  const parts = [rule.operation, rule.instance, object, rule.type, rule.zone].filter((part) => part !== undefined);
+  if (parts.length > 0) return parts.join(' ');
+  return rule.kind === 'spot-interrupt' ? 'any spot machine' : 'any machine';
 }
 
 function whenOf({ rule }: WeatherReport): string {

@@ -100,7 +100,8 @@ describe('stop and start', () => {
     expect(pending).toMatchObject({ State: { Name: 'pending' }, PrivateIpAddress: before.PrivateIpAddress });
     expect(pending.StateReason).toBeUndefined();
     expect(pending.LaunchTime!.getTime()).toBe(t.clock.now());
-    expect(pending.NetworkInterfaces![0]!.Attachment!.AttachTime).toEqual(before.LaunchTime);
+    // Of the launch itself, before it became running.
+    expect(pending.NetworkInterfaces![0]!.Attachment!.AttachTime).toEqual(new Date(before.LaunchTime!.getTime() - TEST_DIAL.pendingMs));
     await t.clock.advance(TEST_DIAL.pendingMs);
     const again = await see(id);
     expect(again.PublicIpAddress).toBeDefined();
@@ -181,7 +182,7 @@ describe('terminate', () => {
     expect((await see(free)).State!.Name).toBe('running');
   });
 
-  test('R204 terminated in the middle of its boot: no guest is left and nothing is billed', async () => {
+  test('R204 terminated in the middle of its boot: no guest is left and no running is billed', async () => {
     const { InstanceId: id } = await t.run();
     const release = t.machines.holdBoots();
     const advanced = t.clock.advance(TEST_DIAL.pendingMs);
@@ -191,7 +192,7 @@ describe('terminate', () => {
     await t.clock.advance(TEST_DIAL.shuttingDownMs);
     expect((await see(id!)).State!.Name).toBe('terminated');
     expect([t.machines.isUp(id!), t.machines.disks.has(id!)]).toEqual([false, false]);
-    expect(t.sim.meter().lines).toEqual([]);
+    expect(t.sim.meter().lines).toMatchObject([{ runningSeconds: 0, computeMicroUsd: 0, addressMicroUsd: 0 }]);
   });
 
   test('R204 terminated while pending: no guest is left, whenever its boot would have come', async () => {
@@ -201,7 +202,7 @@ describe('terminate', () => {
     expect((await see(id)).State!.Name).toBe('terminated');
     expect(t.machines.isUp(id)).toBe(false);
     expect(t.machines.disks.has(id)).toBe(false);
-    expect(t.sim.meter().lines).toEqual([]);
+    expect(t.sim.meter().lines).toMatchObject([{ runningSeconds: 0, computeMicroUsd: 0, addressMicroUsd: 0 }]);
   });
 });
 

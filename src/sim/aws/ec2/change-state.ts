@@ -14,7 +14,8 @@ import type { Lifecycle } from './lifecycle.ts';
 import { dryRun, flag } from './params.ts';
 import { stateXml } from './render-instance.ts';
 import type { InstanceRow } from './rows.ts';
-import { vcpuLimitExceeded, vcpuRoom } from './vcpu-quota.ts';
+import type { SpotRequests } from './spot-requests.ts';
+import { spotCountExceeded, vcpuLimitExceeded, vcpuRoom } from './vcpu-quota.ts';
 
 /** Refuse the whole call before anything changes, then change each and report both states. */
 function change(params: QueryParams, { cloud, region }: CallContext, refuse: (row: InstanceRow) => void, act: (row: InstanceRow) => void, refuseAll?: (rows: InstanceRow[]) => void): Xml {
@@ -39,15 +40,16 @@ function incorrectState(message: string): AwsFault {
 
 /** Instances that one call starts together count together. */
 function refuseOverQuota(cloud: Cloud, rows: InstanceRow[]): void {
-  for (const { region, type } of rows) {
-    const room = vcpuRoom(cloud, region, type);
-    const family = quotaOf(type, 'on-demand');
-    const needed = rows.filter((row) => quotaOf(row.type, 'on-demand') === family).reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
-    if (room && needed > room.left) throw vcpuLimitExceeded(room.limit);
+  for (const { region, type, spot } of rows) {
+    const market = spot ? 'spot' : 'on-demand';
+    const room = vcpuRoom(cloud, region, type, market);
+    const family = quotaOf(type, market);
+    const needed = rows.filter((row) => (row.spot !== undefined) === (spot !== undefined) && quotaOf(row.type, market) === family).reduce((sum, row) => sum + (findInstanceType(row.type)?.vcpus ?? 0), 0);
+    if (room && needed > room.left) throw spot ? spotCountExceeded() : vcpuLimitExceeded(room.limit);
   }
 }
 
-export function changeStateOperations(lifecycle: Lifecycle): QueryService['operations'] {
+export function changeStateOperations(lifecycle: Lifecycle, spot: SpotRequests): QueryService['operations'] {
   return {
     StartInstances: (params, context) =>
       change(
@@ -57,6 +59,7 @@ export function changeStateOperations(lifecycle: Lifecycle): QueryService['opera
           if (row.state === 'stopping' || row.state === 'shutting-down' || row.state === 'terminated') {
             throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be started.`);
           }
+          if (row.state === 'stopped') spot.refuseStart(row);
         },
         (row) => {
           if (row.state === 'stopped') lifecycle.start(row);
@@ -74,6 +77,12 @@ export function changeStateOperations(lifecycle: Lifecycle): QueryService['opera
           if (row.state === 'pending') throw incorrectState(`The instance '${row.instanceId}' is not in a state from which it can be stopped.`);
           if (row.state === 'shutting-down' || row.state === 'terminated') {
             throw incorrectState(`This instance '${row.instanceId}' is not in a state from which it can be stopped.`);
+          }
+          if (row.spot?.persistent === false) {
+            throw new AwsFault(
+              'UnsupportedOperation',
+              `You can't stop the Spot Instance '${row.instanceId}' because it is associated with a one-time Spot Instance request. You can only stop Spot Instances associated with persistent Spot Instance requests.`,
+            );
           }
           if (row.state === 'running' && row.disableApiStop) {
             throw new AwsFault('OperationNotPermitted', `The instance '${row.instanceId}' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.`);

@@ -13,6 +13,7 @@ import { STATE_CODES, ec2Tables } from './rows.ts';
 import type { InstanceRow } from './rows.ts';
 import { filterRows, page } from './select.ts';
 import type { FilterFields } from './select.ts';
+import { diskMappings } from './volume-view.ts';
 
 const PAGE_LIMITS = { least: 5, most: 1000 };
 const MOST_STATUS_IDS = 100;
@@ -27,11 +28,11 @@ function filterFields(cloud: Cloud): FilterFields<InstanceRow> {
     'instance-state-code': (row) => String(STATE_CODES[row.state]),
     'instance-type': (row) => row.type,
     // On-demand instances have no lifecycle value.
-    'instance-lifecycle': () => undefined,
+    'instance-lifecycle': (row) => row.spot && 'spot',
     'availability-zone': (row) => row.zone,
     'availability-zone-id': (row) => row.zoneId,
     'client-token': (row) => row.clientToken,
-    'spot-instance-request-id': () => undefined,
+    'spot-instance-request-id': (row) => row.spot?.requestId,
     'vpc-id': (row) => row.vpcId,
     'subnet-id': (row) => row.subnetId,
     'image-id': (row) => row.imageId,
@@ -107,6 +108,7 @@ export const describeInstanceOperations: QueryService['operations'] = {
     const selected = select(params, cloud, region);
     dryRun(params);
     const { rows, nextToken } = page(selected, params, orderKey, PAGE_LIMITS);
+    const disksOf = diskMappings(cloud);
     const reservations = new Map<string, InstanceRow[]>();
     for (const row of rows) reservations.set(row.reservationId, [...(reservations.get(row.reservationId) ?? []), row]);
     return {
@@ -115,7 +117,7 @@ export const describeInstanceOperations: QueryService['operations'] = {
           reservationId,
           ownerId: cloud.world.accountId,
           groupSet: {},
-          instancesSet: { item: members.map((row) => instanceXml(cloud.world, row)) },
+          instancesSet: { item: members.map((row) => instanceXml(cloud.world, row, disksOf(row))) },
         })),
       },
       nextToken,

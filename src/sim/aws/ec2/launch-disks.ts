@@ -1,5 +1,5 @@
 // Does: the disks of a launch: the image's root disk, changed where a mapping names its device, and further blank ones.
-// Gaps: no snapshots other than the image's, no ephemeral mappings.
+// Gaps: no snapshots other than the image's, no ephemeral mappings; io1 and io2 need no Iops.
 // By design: as on EC2, a mapping whose device is not the image's root adds a second disk instead of changing the first.
 // Source: EC2 User Guide "Block device mappings"; EC2 API Reference EbsBlockDevice; EBS User Guide "volume types" (limits).
 import { snapshotId } from '../../data/images.ts';
@@ -8,14 +8,17 @@ import { AwsFault } from '../../wire/call.ts';
 import type { QueryParams } from '../../wire/call.ts';
 import { flag, object, objects, required, text, whole } from './params.ts';
 
-export interface DiskRequest {
-  device: string;
+export interface VolumeRequest {
   sizeGb: number;
   volumeType: string;
   iops?: number;
   throughput?: number;
   encrypted: boolean;
   kmsKeyId?: string;
+}
+
+export interface DiskRequest extends VolumeRequest {
+  device: string;
   snapshotId?: string;
   deleteOnTermination: boolean;
 }
@@ -57,27 +60,29 @@ export function readDisks(params: QueryParams, image: ImageFact, region: string)
 
 function readDisk(device: string, ebs: QueryParams, root: DiskRequest | undefined): DiskRequest {
   const volumeType = text(ebs, 'VolumeType') ?? root?.volumeType ?? 'gp2';
-  const limits = Object.hasOwn(TYPES, volumeType) ? TYPES[volumeType] : undefined;
-  if (!limits) throw new AwsFault('InvalidParameterValue', `Value (${volumeType}) for parameter volumeType is invalid. Valid values are: ${Object.keys(TYPES).join(', ')}`);
   if (root && NOT_BOOTABLE.has(volumeType)) throw new AwsFault('InvalidParameterValue', `Invalid value '${volumeType}' for VolumeType of a boot device.`);
   const sizeGb = whole(ebs, 'VolumeSize') ?? root?.sizeGb;
-  if (sizeGb === undefined) throw new AwsFault('MissingParameter', `The request must contain the parameter size or snapshotId`);
-  if (root && sizeGb < root.sizeGb) {
+  if (root && sizeGb !== undefined && sizeGb < root.sizeGb) {
     throw new AwsFault('InvalidBlockDeviceMapping', `Volume of size ${sizeGb}GB is smaller than snapshot '${root.snapshotId ?? ''}', expect size>= ${root.sizeGb}GB`);
   }
+  return { device, ...readVolume(ebs, volumeType, sizeGb), snapshotId: root?.snapshotId, deleteOnTermination: flag(ebs, 'DeleteOnTermination') ?? root !== undefined };
+}
+
+/** What a volume is, of a launch or by itself: the type's limits hold for both. */
+export function readVolume(params: QueryParams, volumeType: string, sizeGb: number | undefined): VolumeRequest {
+  const limits = Object.hasOwn(TYPES, volumeType) ? TYPES[volumeType] : undefined;
+  if (!limits) throw new AwsFault('InvalidParameterValue', `Value (${volumeType}) for parameter volumeType is invalid. Valid values are: ${Object.keys(TYPES).join(', ')}`);
+  if (sizeGb === undefined) throw new AwsFault('MissingParameter', `The request must contain the parameter size or snapshotId`);
   if (sizeGb < limits.leastGb || sizeGb > limits.mostGb) {
     throw new AwsFault('InvalidParameterValue', `Volume of ${sizeGb}GiB is invalid. ${volumeType} volumes must be at least ${limits.leastGb}GiB and at most ${limits.mostGb}GiB in size.`);
   }
   return {
-    device,
     sizeGb,
     volumeType,
-    iops: ranged(ebs, 'Iops', limits.iops, volumeType, volumeType === 'gp3' ? 3_000 : undefined),
-    throughput: ranged(ebs, 'Throughput', limits.throughput, volumeType, volumeType === 'gp3' ? 125 : undefined),
-    encrypted: flag(ebs, 'Encrypted') ?? false,
-    kmsKeyId: text(ebs, 'KmsKeyId'),
-    snapshotId: root?.snapshotId,
-    deleteOnTermination: flag(ebs, 'DeleteOnTermination') ?? root !== undefined,
+    iops: ranged(params, 'Iops', limits.iops, volumeType, volumeType === 'gp3' ? 3_000 : undefined),
+    throughput: ranged(params, 'Throughput', limits.throughput, volumeType, volumeType === 'gp3' ? 125 : undefined),
+    encrypted: flag(params, 'Encrypted') ?? false,
+    kmsKeyId: text(params, 'KmsKeyId'),
   };
 }
 

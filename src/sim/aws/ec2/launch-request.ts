@@ -1,5 +1,6 @@
 // Does: checks a RunInstances request against the world and settles every choice, without an effect.
-// Gaps: launch templates, several network interfaces, placement groups, capacity reservations, hibernation, spot.
+// Gaps: several network interfaces, placement groups, capacity reservations, hibernation.
+// By design: a spot launch that names no zone goes to the one whose pool has room, and of those to the cheapest.
 // Source: EC2 API Reference RunInstances; error texts as quoted in public issue threads of terraform-provider-aws,
 // karpenter-provider-aws and aws-cli.
 import { createHash } from 'node:crypto';
@@ -13,15 +14,22 @@ import { AwsFault } from '../../wire/call.ts';
 import type { QueryParams, QueryValue } from '../../wire/call.ts';
 import { iamInstanceProfiles } from '../iam/rows.ts';
 import type { InstanceProfileRow } from '../iam/rows.ts';
+import { refusalOfPool } from '../../market/pools.ts';
+import { spotPriceAt } from '../../market/prices.ts';
 import { readDisks } from './launch-disks.ts';
 import type { DiskRequest } from './launch-disks.ts';
 import { checkIds, flag, missing, object, objects, required, text, texts, whole } from './params.ts';
 import { ec2Tables } from './rows.ts';
 import type { InstanceRow, SubnetRow } from './rows.ts';
+import { readMarketOptions } from './spot-terms.ts';
+import type { SpotTerms } from './spot-terms.ts';
 import { readTagSpecifications } from './tags.ts';
 
 export interface LaunchRequest {
+  least: number;
   count: number;
+  /** Undefined: on demand. */
+  spot?: SpotTerms;
   type: InstanceTypeFact;
   image: ImageFact;
   imageId: string;
@@ -55,10 +63,13 @@ export function parametersHash(params: QueryParams): string {
   return createHash('sha256').update(JSON.stringify(ordered(rest))).digest('hex');
 }
 
-export function readLaunch(world: World, region: string, params: QueryParams): LaunchRequest {
-  const count = readCount(params);
+/** `terms`: of a spot request that is older than this launch, instead of InstanceMarketOptions. `now`: world time. */
+export function readLaunch(world: World, region: string, params: QueryParams, now: number, terms?: SpotTerms): LaunchRequest {
+  const { least, count } = readCount(params);
   refuseWhatIsNotHere(params);
   const type = readType(params);
+  const spot = terms ?? readMarketOptions(params, type, region, now);
+  if (spot && flag(params, 'DisableApiStop')) throw new AwsFault('UnsupportedOperation', 'Stop protection is not supported for Spot Instances.');
   const image = readImage(params, region);
   if (type.architecture !== image.architecture) {
     throw new AwsFault(
@@ -68,9 +79,11 @@ export function readLaunch(world: World, region: string, params: QueryParams): L
   }
   const keyName = text(params, 'KeyName');
   if (keyName !== undefined && !ec2Tables(world).keys.get(`${region}/${keyName}`)) throw new AwsFault('InvalidKeyPair.NotFound', `The key pair '${keyName}' does not exist`);
-  const place = readPlace(world, region, params, type);
+  const place = readPlace(world, region, params, type, spot && ((zone) => costOf(world, { type: type.name, zone }, least, spot, now)));
   return {
+    least,
     count,
+    spot,
     type,
     image,
     imageId: imageId(image, region),
@@ -89,26 +102,24 @@ export function readLaunch(world: World, region: string, params: QueryParams): L
   };
 }
 
-function readCount(params: QueryParams): number {
+/** The price where the market gives so many machines, else Infinity. */
+function costOf(world: World, pool: { type: string; zone: string }, count: number, spot: SpotTerms, now: number): number {
+  return refusalOfPool(world, pool, count, spot.maxMicroUsdPerHour, now) ? Infinity : (spotPriceAt(world, pool.type, pool.zone, now) ?? Infinity);
+}
+
+function readCount(params: QueryParams): { least: number; count: number } {
   const least = whole(params, 'MinCount');
   const most = whole(params, 'MaxCount');
   if (least === undefined) throw missing('MinCount');
   if (most === undefined) throw missing('MaxCount');
   if (least < 1) throw new AwsFault('InvalidParameterValue', `Value (${least}) for parameter minCount is invalid. Expected a positive number.`);
   if (most < least) throw new AwsFault('InvalidParameterValue', `Value (${least}) for parameter minCount is invalid. The minimum count is larger than the maximum count (${most}).`);
-  return most;
+  return { least, count: most };
 }
 
 function refuseWhatIsNotHere(params: QueryParams): void {
-  const market = object(params, 'InstanceMarketOptions');
-  const marketType = market && text(market, 'MarketType');
-  if (marketType === 'spot') throw new AwsFault('UnsupportedOperation', 'The pretend cloud has no spot market yet: leave out InstanceMarketOptions.');
-  if (marketType !== undefined) throw new AwsFault('UnsupportedOperation', `The pretend cloud does not offer the market type ${marketType}.`);
-  for (const name of ['LaunchTemplate', 'HibernationOptions']) {
-    if (params[name] !== undefined && flag(object(params, name) ?? {}, 'Configured') !== false) {
-      throw new AwsFault('UnsupportedOperation', `The pretend cloud does not support the parameter ${name}.`);
-    }
-  }
+  const hibernation = object(params, 'HibernationOptions');
+  if (hibernation && flag(hibernation, 'Configured') !== false) throw new AwsFault('UnsupportedOperation', 'The pretend cloud does not support the parameter HibernationOptions.');
 }
 
 function readType(params: QueryParams): InstanceTypeFact {
@@ -132,7 +143,7 @@ function readImage(params: QueryParams, region: string): ImageFact {
   return image;
 }
 
-function readPlace(world: World, region: string, params: QueryParams, type: InstanceTypeFact): Pick<LaunchRequest, 'subnet' | 'securityGroupIds' | 'wantsPublicIp'> {
+function readPlace(world: World, region: string, params: QueryParams, type: InstanceTypeFact, cost?: (zone: string) => number): Pick<LaunchRequest, 'subnet' | 'securityGroupIds' | 'wantsPublicIp'> {
   const [card, ...more] = objects(params, 'NetworkInterface');
   if (more.length > 0) throw new AwsFault('UnsupportedOperation', 'The pretend cloud gives an instance one network interface.');
   const groupIds = texts(params, 'SecurityGroupId');
@@ -143,12 +154,12 @@ function readPlace(world: World, region: string, params: QueryParams, type: Inst
   if (card && groupIds.length + groupNames.length > 0) {
     throw new AwsFault('InvalidParameterCombination', 'Network interfaces and an instance-level security groups may not be specified on the same request');
   }
-  const subnet = readSubnet(world, region, text(card ?? params, 'SubnetId'), object(params, 'Placement') ?? {}, type);
+  const subnet = readSubnet(world, region, text(card ?? params, 'SubnetId'), object(params, 'Placement') ?? {}, type, cost);
   const securityGroupIds = readGroups(world, region, subnet, card ? texts(card, 'SecurityGroupId') : groupIds, groupNames);
   return { subnet, securityGroupIds, wantsPublicIp: (card && flag(card, 'AssociatePublicIpAddress')) ?? subnet.mapPublicIp };
 }
 
-function readSubnet(world: World, region: string, id: string | undefined, placement: QueryParams, type: InstanceTypeFact): SubnetRow {
+function readSubnet(world: World, region: string, id: string | undefined, placement: QueryParams, type: InstanceTypeFact, cost: (zone: string) => number = () => 0): SubnetRow {
   const tables = ec2Tables(world);
   const zones = findRegion(region)?.zones ?? [];
   const zoneId = text(placement, 'AvailabilityZoneId');
@@ -165,7 +176,8 @@ function readSubnet(world: World, region: string, id: string | undefined, placem
   } else {
     const defaults = tables.subnets.values().filter((row) => row.region === region && row.defaultForAz);
     if (defaults.length === 0) throw new AwsFault('VPCIdNotSpecified', 'No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.');
-    subnet = zone === undefined ? defaults.find((row) => offered(row.zone)) : defaults.find((row) => row.zone === zone);
+    const [best] = defaults.filter((row) => offered(row.zone)).sort((a, b) => cost(a.zone) - cost(b.zone) || (a.zone < b.zone ? -1 : 1));
+    subnet = zone === undefined ? best : defaults.find((row) => row.zone === zone);
   }
   if (!subnet) throw new AwsFault('MissingInput', `No default subnet for availability zone: '${zone ?? ''}'.`);
   if (!offered(subnet.zone)) {

@@ -2,9 +2,10 @@
 // Gaps: no hibernation, no scheduled events, no instance recovery.
 // By design: an instance is `running` only when its guest has booted (on EC2 some seconds before); transitions are counted
 // from stateSince in the row, so a restarted server goes on where the old one was, as after a reboot of the host.
-// Source: EC2 User Guide "Instance lifecycle" and "Instance state transition"; EC2 API Reference StateReason.
+// A one-time spot instance that powers itself off ends, whatever its shutdown behaviour says: it could never be started again.
+// Source: EC2 User Guide "Instance lifecycle", "Instance state transition", "Spot Instance interruptions"; EC2 API Reference StateReason.
 import type { Cloud, MachineSpec } from '../../cloud.ts';
-import { meterNotRunning, meterRunning, meterVolumeGone } from '../../meter.ts';
+import { meterNotRunning, meterRunning, meterTerminated, wholeSecond } from '../../meter.ts';
 import { newPublicIp } from './network.ts';
 import { ec2Tables } from './rows.ts';
 import type { Ec2Tables, InstanceRow, InstanceState } from './rows.ts';
@@ -23,7 +24,20 @@ export const BY_USER: Reason = { code: 'Client.UserInitiatedShutdown', message: 
 export const BY_GUEST: Reason = { code: 'Client.InstanceInitiatedShutdown', message: 'Client.InstanceInitiatedShutdown: Instance initiated shutdown' };
 /** What EC2 says of a host that failed under a running instance is not documented further than the code. */
 export const BY_HOST: Reason = { code: 'Server.InternalError', message: 'Server.InternalError: The host of the instance failed' };
+export const BY_SPOT_TERMINATION: Reason = { code: 'Server.SpotInstanceTermination', message: 'Server.SpotInstanceTermination: Spot instance termination' };
+export const BY_SPOT_STOP: Reason = { code: 'Server.SpotInstanceShutdown', message: 'Server.SpotInstanceShutdown: Spot instance shutdown' };
 export const BY_SERVER: Reason = { code: 'Server.InternalError', message: 'Server.InternalError: Internal error on launch' };
+
+/** `at`: UTC, to the second. */
+function transitionReason(reason: Reason, at: string): string {
+  if (reason === BY_GUEST) return '';
+  if (reason === BY_USER) return `User initiated (${at} GMT)`;
+  return isInterruption(reason) ? `${reason.code} (${at} GMT)` : 'Server.InternalError';
+}
+
+function isInterruption(reason: Reason): boolean {
+  return reason === BY_SPOT_TERMINATION || reason === BY_SPOT_STOP;
+}
 
 export class Lifecycle {
   readonly #cloud: Cloud;
@@ -33,6 +47,7 @@ export class Lifecycle {
   /** Shutdowns of guests under way; a state is left only when its guest is down. */
   readonly #downs = new Map<string, Promise<void>>();
   readonly #rebooting = new Set<string>();
+  readonly #watchers: ((row: InstanceRow) => void)[] = [];
   #closed = false;
 
   constructor(cloud: Cloud, log: (line: string) => void) {
@@ -40,6 +55,11 @@ export class Lifecycle {
     this.#tables = ec2Tables(cloud.world);
     this.#log = log;
     cloud.machines.onGuestDown((instanceId) => this.#guestDown(instanceId));
+  }
+
+  /** Called after each change of a state, with the row as it is then. */
+  watch(watcher: (row: InstanceRow) => void): void {
+    this.#watchers.push(watcher);
   }
 
   /** A new or restarted instance, already put in the table as pending. */
@@ -52,6 +72,7 @@ export class Lifecycle {
     row.launchTime = this.#cloud.clock.now();
     row.stateReason = undefined;
     row.transitionReason = '';
+    row.interruption = undefined;
     this.#enter(row, 'pending');
     this.launched(row);
   }
@@ -65,6 +86,7 @@ export class Lifecycle {
   terminate(row: InstanceRow, options: { reason: Reason; skipOsShutdown?: boolean }): void {
     const wasStopped = row.state === 'stopped';
     this.#leaveRunning(row, options.reason, options.skipOsShutdown ? 0 : this.#graceMs(this.#cloud.dial.shuttingDownMs));
+    meterTerminated(this.#cloud.world, row.instanceId, this.#cloud.clock.now());
     this.#enter(row, 'shutting-down');
     if (wasStopped) {
       this.#gone(row);
@@ -142,6 +164,7 @@ export class Lifecycle {
     row.state = state;
     row.stateSince = this.#cloud.clock.now();
     this.#put(row);
+    for (const watcher of this.#watchers) watcher(row);
   }
 
   #note(row: InstanceRow, text: string): void {
@@ -154,9 +177,9 @@ export class Lifecycle {
     const now = this.#cloud.clock.now();
     const at = new Date(now).toISOString().slice(0, 19).replace('T', ' ');
     row.stateReason = reason;
-    row.transitionReason = reason === BY_USER ? `User initiated (${at} GMT)` : reason === BY_GUEST ? '' : 'Server.InternalError';
+    row.transitionReason = transitionReason(reason, at);
     row.shutdownGraceMs = graceMs;
-    meterNotRunning(this.#cloud.world, row.instanceId, now);
+    meterNotRunning(this.#cloud.world, row.instanceId, now, { interrupted: isInterruption(reason) });
     row.runningSince = undefined;
     row.formerPublicIp = row.publicIp;
     row.publicIp = undefined;
@@ -217,8 +240,10 @@ export class Lifecycle {
     if (row.wantsPublicIp) row.publicIp = newPublicIp(this.#cloud.world, row.formerPublicIp);
     row.everRan = true;
     row.runningSince = this.#cloud.clock.now();
+    // Billed from here on, by whole seconds: LaunchTime is the first one that counts.
+    row.launchTime = wholeSecond(row.runningSince);
     this.#enter(row, 'running');
-    meterRunning(this.#cloud.world, row, row.stateSince);
+    meterRunning(this.#cloud.world, { ...row, spot: row.spot !== undefined }, row.launchTime);
     if (!this.#cloud.machines.isUp(instanceId)) this.#guestDown(instanceId);
     else this.#cloud.weather.machineUp(instanceId, row.stateSince);
   }
@@ -248,14 +273,14 @@ export class Lifecycle {
 
   /** Terminated: disks go or stay by DeleteOnTermination. */
   #gone(row: InstanceRow): void {
-    const now = this.#cloud.clock.now();
+    // A launch that failed comes here without terminate().
+    meterTerminated(this.#cloud.world, row.instanceId, this.#cloud.clock.now());
     for (const volume of this.#tables.volumes.values()) {
       if (volume.attachment?.instanceId !== row.instanceId) continue;
       if (volume.attachment.deleteOnTermination) {
-        meterVolumeGone(this.#cloud.world, volume.volumeId, now);
         this.#tables.volumes.delete(volume.volumeId);
       } else {
-        this.#tables.volumes.put(volume.volumeId, { ...volume, state: 'available', attachment: undefined });
+        this.#tables.volumes.put(volume.volumeId, { ...volume, attachment: undefined });
       }
     }
     this.#note(row, 'terminated');
@@ -293,7 +318,7 @@ export class Lifecycle {
   #guestDown(instanceId: string): void {
     const row = this.#tables.instances.get(instanceId);
     if (this.#closed || row?.state !== 'running' || this.#rebooting.has(instanceId)) return;
-    if (row.shutdownBehavior === 'terminate') this.terminate(row, { reason: BY_GUEST });
+    if (row.shutdownBehavior === 'terminate' || row.spot?.persistent === false) this.terminate(row, { reason: BY_GUEST });
     else this.stop(row, { reason: BY_GUEST });
   }
 }

@@ -66,6 +66,7 @@ const ID_FAULTS: Record<string, string> = {
   i: 'InvalidInstanceID.Malformed',
   ami: 'InvalidAMIID.Malformed',
   vol: 'InvalidVolumeID.Malformed',
+  snap: 'InvalidSnapshotID.Malformed',
   sg: 'InvalidGroupId.Malformed',
   subnet: 'InvalidSubnetID.Malformed',
   vpc: 'InvalidVpcID.Malformed',

@@ -18,7 +18,8 @@ export function tagSet(tags: Record<string, string>): Xml {
   return { item: Object.entries(tags).map(([key, value]) => ({ key, value })) };
 }
 
-export function instanceXml(world: World, row: InstanceRow): Xml {
+/** `disks`: its blockDeviceMapping, from volume-view.ts. */
+export function instanceXml(world: World, row: InstanceRow, disks: Xml): Xml {
   const type = findInstanceType(row.type);
   const image = findImage(row.imageId, row.region);
   // A terminated instance has lost its network and disks.
@@ -47,8 +48,10 @@ export function instanceXml(world: World, row: InstanceRow): Xml {
     architecture: row.architecture,
     rootDeviceType: 'ebs',
     rootDeviceName: row.rootDevice,
-    blockDeviceMapping: exists ? disks(world, row) : {},
+    blockDeviceMapping: exists ? disks : {},
     virtualizationType: 'hvm',
+    instanceLifecycle: row.spot && 'spot',
+    spotInstanceRequestId: row.spot?.requestId,
     clientToken: row.clientToken ?? '',
     tagSet: tagSet(row.tags),
     hypervisor: 'xen',
@@ -81,23 +84,6 @@ export function instanceXml(world: World, row: InstanceRow): Xml {
 export function groupSet(world: World, row: InstanceRow): Xml {
   const { groups } = ec2Tables(world);
   return { item: row.securityGroupIds.map((groupId) => ({ groupId, groupName: groups.get(groupId)?.name ?? '' })) };
-}
-
-function disks(world: World, row: InstanceRow): Xml {
-  const volumes = ec2Tables(world).volumes.values().filter((volume) => volume.attachment?.instanceId === row.instanceId);
-  // While pending, EC2 does not show the disks yet.
-  if (row.state === 'pending' && !row.everRan) return {};
-  return {
-    item: volumes.map(({ volumeId, attachment }) => ({
-      deviceName: attachment?.device,
-      ebs: {
-        volumeId,
-        status: 'attached',
-        attachTime: attachment && isoTime(attachment.attachedAt),
-        deleteOnTermination: attachment?.deleteOnTermination,
-      },
-    })),
-  };
 }
 
 function interfaceXml(world: World, row: InstanceRow): Xml {

@@ -1,6 +1,7 @@
 // Does: the rows that EC2 keeps in the world and the tables they are in. SSM, IMDS and the meter read them too.
 // Source: EC2 API Reference, data types Instance, Volume, SecurityGroup, Subnet, Vpc, KeyPairInfo.
 import type { Table, World } from '../../cloud.ts';
+import type { FleetRow, Interruption, LaunchTemplateRow, SpotRequestRow } from './market-rows.ts';
 
 export type InstanceState = 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped';
 
@@ -53,6 +54,10 @@ export interface InstanceRow {
   keyName?: string;
   profile?: { name: string; arn: string; id: string };
   clientToken?: string;
+  /** Undefined: an on-demand instance. */
+  spot?: { requestId: string; persistent: boolean; maxMicroUsdPerHour: number };
+  /** The market takes this spot instance back; stays as a record until it is started again. */
+  interruption?: Interruption;
   shutdownBehavior: 'stop' | 'terminate';
   disableApiTermination: boolean;
   disableApiStop: boolean;
@@ -82,8 +87,36 @@ export interface VolumeRow {
   kmsKeyId?: string;
   snapshotId?: string;
   createdAt: number;
-  state: 'in-use' | 'available';
-  attachment?: { instanceId: string; device: string; attachedAt: number; deleteOnTermination: boolean };
+  /** World time up to which it is `creating`; absent for disks of a launch. */
+  creatingUntil?: number;
+  /** World time up to which it is `deleting`; afterwards the row goes. */
+  deletingUntil?: number;
+  attachment?: VolumeAttachment;
+  /** The latest detach. */
+  detaching?: { attachment: VolumeAttachment; until: number };
+  tags: Record<string, string>;
+}
+
+export interface VolumeAttachment {
+  instanceId: string;
+  device: string;
+  attachedAt: number;
+  /** World time up to which it is `attaching`; absent for disks of a launch. */
+  attachingUntil?: number;
+  deleteOnTermination: boolean;
+}
+
+export interface SnapshotRow {
+  snapshotId: string;
+  region: string;
+  volumeId: string;
+  sizeGb: number;
+  description: string;
+  encrypted: boolean;
+  kmsKeyId?: string;
+  startedAt: number;
+  /** World time from which it is `completed`. */
+  completesAt: number;
   tags: Record<string, string>;
 }
 
@@ -150,22 +183,33 @@ export interface LaunchTokenRow {
 export interface Ec2Tables {
   instances: Table<InstanceRow>;
   volumes: Table<VolumeRow>;
+  /** Key: region/token. */
+  volumeTokens: Table<{ parametersHash: string; volumeId: string }>;
+  snapshots: Table<SnapshotRow>;
   vpcs: Table<VpcRow>;
   subnets: Table<SubnetRow>;
   groups: Table<SecurityGroupRow>;
   /** Key: region/name. */
   keys: Table<KeyPairRow>;
   launches: Table<LaunchTokenRow>;
+  spotRequests: Table<SpotRequestRow>;
+  templates: Table<LaunchTemplateRow>;
+  fleets: Table<FleetRow>;
 }
 
 export function ec2Tables(world: World): Ec2Tables {
   return {
     instances: world.table<InstanceRow>('ec2.instances'),
     volumes: world.table<VolumeRow>('ec2.volumes'),
+    volumeTokens: world.table<{ parametersHash: string; volumeId: string }>('ec2.volumeTokens'),
+    snapshots: world.table<SnapshotRow>('ec2.snapshots'),
     vpcs: world.table<VpcRow>('ec2.vpcs'),
     subnets: world.table<SubnetRow>('ec2.subnets'),
     groups: world.table<SecurityGroupRow>('ec2.groups'),
     keys: world.table<KeyPairRow>('ec2.keys'),
     launches: world.table<LaunchTokenRow>('ec2.launches'),
+    spotRequests: world.table<SpotRequestRow>('ec2.spot-requests'),
+    templates: world.table<LaunchTemplateRow>('ec2.launch-templates'),
+    fleets: world.table<FleetRow>('ec2.fleets'),
   };
 }

@@ -44,6 +44,11 @@ export function readTagSpecifications(params: QueryParams, allowed: string[]): R
   return result;
 }
 
+/** A volume that is being deleted takes no tags any more. */
+function isGone(row: object): boolean {
+  return 'deletingUntil' in row && row.deletingUntil !== undefined;
+}
+
 interface Taggable {
   id: string;
   type: string;
@@ -57,7 +62,7 @@ function taggables(world: World, region: string): Taggable[] {
   const all: Taggable[] = [];
   const add = <Row extends { region: string; tags: Record<string, string> }>(table: { entries(): [string, Row][]; put(key: string, row: Row): void }, type: string, idOf: (row: Row) => string): void => {
     for (const [key, row] of table.entries()) {
-      if (row.region !== region) continue;
+      if (row.region !== region || isGone(row)) continue;
       all.push({
         id: idOf(row),
         type,
@@ -73,20 +78,28 @@ function taggables(world: World, region: string): Taggable[] {
   };
   add(tables.instances, 'instance', (row) => row.instanceId);
   add(tables.volumes, 'volume', (row) => row.volumeId);
+  add(tables.snapshots, 'snapshot', (row) => row.snapshotId);
   add(tables.vpcs, 'vpc', (row) => row.vpcId);
   add(tables.subnets, 'subnet', (row) => row.subnetId);
   add(tables.groups, 'security-group', (row) => row.groupId);
   add(tables.keys, 'key-pair', (row) => row.keyPairId);
+  add(tables.spotRequests, 'spot-instances-request', (row) => row.requestId);
+  add(tables.templates, 'launch-template', (row) => row.templateId);
+  add(tables.fleets, 'fleet', (row) => row.fleetId);
   return all;
 }
 
 const NOT_FOUND: Record<string, string> = {
   i: 'InvalidInstanceID.NotFound',
   vol: 'InvalidVolume.NotFound',
+  snap: 'InvalidSnapshot.NotFound',
   vpc: 'InvalidVpcID.NotFound',
   subnet: 'InvalidSubnetID.NotFound',
   sg: 'InvalidGroup.NotFound',
   key: 'InvalidKeyPair.NotFound',
+  sir: 'InvalidSpotInstanceRequestID.NotFound',
+  lt: 'InvalidLaunchTemplateId.NotFound',
+  fleet: 'InvalidFleetId.NotFound',
 };
 
 function findResources(world: World, region: string, params: QueryParams): Taggable[] {

@@ -1,7 +1,8 @@
 // Does: what an instance can read about itself, as a flat list of paths; directories follow from it.
-// Gaps: network/interfaces, block-device-mapping, public-keys, services, spot and rebalance notices (404 until there are any).
+// Gaps: network/interfaces, block-device-mapping, public-keys, services.
 // By design: values are read from the world at each request, as the real service shows a changed role or tag at once.
-// Source: EC2 User Guide "Instance metadata categories", "Instance identity documents"; amazon-ec2-metadata-mock v1.13.0 (shapes).
+// What is said of an interruption is found out from its times, so a notice is there from its second on.
+// Source: EC2 User Guide "Spot Instance interruption notices", "EC2 instance rebalance recommendations", "Instance metadata categories", "Instance identity documents"; amazon-ec2-metadata-mock v1.13.0 (shapes).
 import type { InstanceRow } from '../ec2/rows.ts';
 import { type MetadataWorld, isoSeconds, roleDocument, roleOf } from './role-credentials.ts';
 
@@ -20,7 +21,7 @@ export function metadataOf(cloud: MetadataWorld, row: InstanceRow): Metadata {
     ['meta-data/hostname', dnsName],
     ['meta-data/instance-action', row.state === 'running' ? 'none' : 'shutdown'],
     ['meta-data/instance-id', row.instanceId],
-    ['meta-data/instance-life-cycle', 'on-demand'],
+    ['meta-data/instance-life-cycle', row.spot ? 'spot' : 'on-demand'],
     ['meta-data/instance-type', row.type],
     ['meta-data/local-hostname', dnsName],
     ['meta-data/local-ipv4', row.privateIp],
@@ -30,6 +31,7 @@ export function metadataOf(cloud: MetadataWorld, row: InstanceRow): Metadata {
     ['meta-data/placement/region', row.region],
     ['meta-data/reservation-id', row.reservationId],
   ]);
+  for (const [path, text] of notices(row, cloud.clock.now())) entries.set(path, text);
   if (row.publicIp !== undefined) {
     entries.set('meta-data/public-ipv4', row.publicIp);
     entries.set('meta-data/public-hostname', `ec2-${row.publicIp.replaceAll('.', '-')}.${row.region === 'us-east-1' ? 'compute-1' : `${row.region}.compute`}.amazonaws.com`);
@@ -45,6 +47,18 @@ export function metadataOf(cloud: MetadataWorld, row: InstanceRow): Metadata {
   }
   if (row.userData !== undefined) entries.set('user-data', row.userData);
   return entries;
+}
+
+function notices({ interruption }: InstanceRow, now: number): [string, string][] {
+  if (!interruption) return [];
+  const { action, rebalanceAt, noticeAt, endAt } = interruption;
+  const found: [string, string][] = [];
+  if (rebalanceAt !== undefined && now >= rebalanceAt) found.push(['meta-data/events/recommendations/rebalance', JSON.stringify({ noticeTime: isoSeconds(rebalanceAt) })]);
+  if (now >= noticeAt) {
+    found.push(['meta-data/spot/instance-action', JSON.stringify({ action, time: isoSeconds(endAt) })]);
+    if (action === 'terminate') found.push(['meta-data/spot/termination-time', isoSeconds(endAt)]);
+  }
+  return found;
 }
 
 /** What a path answers: a leaf's text, a directory's listing, or undefined for 404. */

@@ -30,10 +30,10 @@ export function roleDocument(cloud: MetadataWorld, row: InstanceRow, role: RoleR
   const sessions = world.table<SessionRow>('imds.sessions');
   const known = sessions.get(row.instanceId);
   let credential = known?.role === role.name ? credentialTable(world).get(known.accessKeyId) : undefined;
-  // Real time on both sides: SDKs compare the expiry with their own clock.
-  const now = Date.now();
+  // SDKs compare the expiry with their own clock, which in a machine is the world's and elsewhere real.
+  const now = Math.max(Date.now(), cloud.clock.now());
   if (!known || !credential || (credential.expiresAt ?? 0) - now < RENEW_BEFORE_MS) {
-    credential = issueRoleCredential(world, role, row.instanceId, LIFETIME_MS);
+    credential = issueRoleCredential(world, role, row.instanceId, now + LIFETIME_MS);
     sessions.put(row.instanceId, { accessKeyId: credential.accessKeyId, role: role.name, issuedAt: now });
   }
   const document = {

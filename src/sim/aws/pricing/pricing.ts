@@ -1,11 +1,11 @@
-// Does: Price List GetProducts for Linux on-demand EC2 prices, from the table in data/prices.ts.
-// Gaps: other services, operating systems, tenancies, reservations; DescribeServices and GetAttributeValues.
+// Does: Price List GetProducts for Linux on-demand EC2 prices, EBS volumes by size and snapshots, from the table in data/prices.ts.
+// Gaps: other services, operating systems, tenancies, reservations, IOPS and throughput; DescribeServices and GetAttributeValues.
 // By design: types without a known price have no product, as a wrong price would be worse than none.
 // Source: AWS Price List API Reference GetProducts (PriceList is a list of JSON texts; TERM_MATCH and the later filter types).
 import { createHash } from 'node:crypto';
 import { INSTANCE_TYPES } from '../../data/instance-types.ts';
 import type { InstanceTypeFact } from '../../data/instance-types.ts';
-import { PRICE_DATE, onDemandPrice } from '../../data/prices.ts';
+import { PRICE_DATE, VOLUME_TYPES, onDemandPrice, storagePrice } from '../../data/prices.ts';
 import { REGIONS } from '../../data/regions.ts';
 import type { RegionFact } from '../../data/regions.ts';
 import { AwsFault } from '../../wire/call.ts';
@@ -14,8 +14,11 @@ import { offsetToken, readOffset } from '../../wire/offset-token.ts';
 
 interface Product {
   sku: string;
+  family: 'Compute Instance' | 'Storage' | 'Storage Snapshot';
   attributes: Record<string, string>;
   usd: string;
+  unit: 'Hrs' | 'GB-Mo';
+  description: string;
 }
 
 const OFFER_TERM = 'JRTCKXETXF';
@@ -29,10 +32,13 @@ function gib(memoryMiB: number): string {
 function product(fact: InstanceTypeFact, region: RegionFact): Product | undefined {
   const price = onDemandPrice(fact.name, region.name);
   if (!price) return undefined;
-  const usage = region.name === 'us-east-1' ? 'BoxUsage' : `${region.zones[0]?.id.split('-')[0]?.toUpperCase() ?? ''}-BoxUsage`;
+  const usd = decimal(price.microUsdPerHour);
   return {
-    sku: createHash('sha256').update(`${fact.name} ${region.name}`).digest('hex').slice(0, 16).toUpperCase(),
-    usd: (price.microUsdPerHour / 1_000_000).toFixed(10),
+    sku: sku(fact.name, region),
+    family: 'Compute Instance',
+    usd,
+    unit: 'Hrs',
+    description: `$${Number(usd)} per On Demand Linux ${fact.name} Instance Hour`,
     attributes: {
       servicecode: 'AmazonEC2',
       servicename: 'Amazon Elastic Compute Cloud',
@@ -53,25 +59,68 @@ function product(fact: InstanceTypeFact, region: RegionFact): Product | undefine
       capacitystatus: 'Used',
       marketoption: 'OnDemand',
       operation: 'RunInstances',
-      usagetype: `${usage}:${fact.name}`,
+      usagetype: `${usageRegion(region)}BoxUsage:${fact.name}`,
     },
   };
+}
+
+function sku(what: string, region: RegionFact): string {
+  return createHash('sha256').update(`${what} ${region.name}`).digest('hex').slice(0, 16).toUpperCase();
+}
+
+function decimal(microUsd: number): string {
+  return (microUsd / 1_000_000).toFixed(10);
+}
+
+/** us-east-1 has no prefix in the names of what is used. */
+function usageRegion(region: RegionFact): string {
+  return region.name === 'us-east-1' ? '' : `${region.zones[0]?.id.split('-')[0]?.toUpperCase() ?? ''}-`;
+}
+
+const STORAGE_MEDIA: Record<string, string> = { gp3: 'SSD-backed', gp2: 'SSD-backed', io1: 'SSD-backed', io2: 'SSD-backed', st1: 'HDD-backed', sc1: 'HDD-backed', standard: 'HDD-backed' };
+
+/** Volumes by type, and `snapshot`. */
+function storageProducts(region: RegionFact): Product[] {
+  return [...VOLUME_TYPES, 'snapshot'].flatMap((kind): Product[] => {
+    const microUsd = storagePrice(kind, region.name);
+    if (microUsd === undefined) return [];
+    const isSnapshot = kind === 'snapshot';
+    const usd = decimal(microUsd);
+    return [
+      {
+        sku: sku(`EBS ${kind}`, region),
+        family: isSnapshot ? 'Storage Snapshot' : 'Storage',
+        usd,
+        unit: 'GB-Mo',
+        description: `$${Number(usd)} per GB-month of ${isSnapshot ? 'snapshot data stored' : `${kind} provisioned storage`} - ${region.location}`,
+        attributes: {
+          servicecode: 'AmazonEC2',
+          servicename: 'Amazon Elastic Compute Cloud',
+          location: region.location,
+          locationType: 'AWS Region',
+          regionCode: region.name,
+          ...(isSnapshot ? { storageMedia: 'Amazon S3' } : { volumeApiName: kind, storageMedia: STORAGE_MEDIA[kind] ?? '' }),
+          usagetype: `${usageRegion(region)}EBS:${isSnapshot ? 'SnapshotUsage' : `VolumeUsage.${kind}`}`,
+        },
+      },
+    ];
+  });
 }
 
 function priceListEntry(entry: Product): string {
   const term = `${entry.sku}.${OFFER_TERM}`;
   const dimension = `${term}.${RATE_CODE}`;
   return JSON.stringify({
-    product: { productFamily: 'Compute Instance', attributes: entry.attributes, sku: entry.sku },
+    product: { productFamily: entry.family, attributes: entry.attributes, sku: entry.sku },
     serviceCode: 'AmazonEC2',
     terms: {
       OnDemand: {
         [term]: {
           priceDimensions: {
             [dimension]: {
-              unit: 'Hrs',
+              unit: entry.unit,
               endRange: 'Inf',
-              description: `$${Number(entry.usd)} per On Demand Linux ${entry.attributes['instanceType'] ?? ''} Instance Hour`,
+              description: entry.description,
               appliesTo: [],
               rateCode: dimension,
               beginRange: '0',
@@ -111,7 +160,7 @@ function readFilters(body: Record<string, unknown>): ((entry: Product) => boolea
     const match = Object.hasOwn(FILTER_TYPES, type) ? FILTER_TYPES[type] : undefined;
     if (!match) throw invalid(`Filter type ${type} is not valid.`);
     if (/^servicecode$/i.test(field)) return (entry) => match(entry.attributes['servicecode'] ?? '', value);
-    if (/^productFamily$/i.test(field)) return () => match('Compute Instance', value);
+    if (/^productFamily$/i.test(field)) return (entry) => match(entry.family, value);
     return (entry) => {
       const own = entry.attributes[field];
       return own !== undefined ? match(own, value) : type === 'NONE_OF';
@@ -130,7 +179,7 @@ export const pricing: JsonService = {
         throw new AwsFault('NotFoundException', `Service ${body['ServiceCode']} is not in the pretend cloud's price list.`);
       }
       const filters = readFilters(body);
-      const products = REGIONS.flatMap((region) => INSTANCE_TYPES.map((fact) => product(fact, region)))
+      const products = REGIONS.flatMap((region) => [...INSTANCE_TYPES.map((fact) => product(fact, region)), ...storageProducts(region)])
         .filter((entry) => entry !== undefined)
         .filter((entry) => filters.every((matches) => matches(entry)));
       const size = body['MaxResults'] ?? MOST_RESULTS;

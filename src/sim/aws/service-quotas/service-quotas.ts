@@ -22,7 +22,7 @@ function quotaShape(quota: QuotaFact, value: number, region: string, accountId: 
     UsageMetric: {
       MetricNamespace: 'AWS/Usage',
       MetricName: 'ResourceCount',
-      MetricDimensions: { Class: 'Standard/OnDemand', Resource: 'vCPU', Service: 'EC2', Type: 'Resource' },
+      MetricDimensions: { Class: quota.market === 'spot' ? 'Standard/Spot' : 'Standard/OnDemand', Resource: 'vCPU', Service: 'EC2', Type: 'Resource' },
       MetricStatisticRecommendation: 'Maximum',
     },
   };

@@ -1,7 +1,8 @@
 // Does: brings commands to their machines and their outcomes back, with the agent's and the service's rules: at most five at
 // once on an instance, MaxConcurrency and MaxErrors, the two timeouts, cancel, exit code 194 (reboot and run again).
 // By design: delivered in the very moment when the agent is there (the real one waits for its message); the execution timeout
-// runs in real time, as the script does, the delivery timeout in the world's. When a machine dies under a command nobody tells
+// runs in real time, as the script does, the delivery timeout in the world's: however fast that runs, a script that works keeps
+// its time. When a machine dies under a command nobody tells
 // the service: the invocation stays InProgress until both timeouts together have passed.
 // Source: amazon-ssm-agent (runscript, pluginutil GetStatus, CommandWorkersLimit 5); SSM User Guide "Understanding command statuses".
 import type { Cloud, GuestResult, GuestRun } from '../../cloud.ts';
@@ -89,13 +90,20 @@ export class Delivery {
     const at = (time: number, action: () => void): (() => void) => clock.after(Math.max(0, time - clock.now()), action);
     const expire = (hits: (status: InvocationStatus) => boolean): void => {
       for (const [instanceId, { status }] of Object.entries(command.invocations)) {
-        if (hits(status)) this.#end(command, instanceId, 'TimedOut', 'DeliveryTimedOut');
+        if (hits(status) && !this.#works(command, instanceId)) this.#end(command, instanceId, 'TimedOut', 'DeliveryTimedOut');
       }
     };
-    this.#timers.set(command.commandId, [
-      at(deliverBy, () => expire((status) => status === 'Pending')),
-      at(deliverBy + command.executionTimeoutS * 1000, () => expire((status) => !isTerminal(status))),
-    ]);
+    const overdue = (): void => {
+      expire((status) => !isTerminal(status));
+      // What still works may end in silence after all.
+      if (!isFinished(command)) this.#timers.get(command.commandId)?.push(clock.after(command.executionTimeoutS * 1000, overdue));
+    };
+    this.#timers.set(command.commandId, [at(deliverBy, () => expire((status) => status === 'Pending')), at(deliverBy + command.executionTimeoutS * 1000, overdue)]);
+  }
+
+  /** The machine itself ends the script when its time is over, and can say so. */
+  #works(command: CommandRow, instanceId: string): boolean {
+    return !this.#isSilent(instanceId) && this.#running.get(instanceId)?.has(command.commandId) === true;
   }
 
   #enqueue(instanceId: string, commandId: string): void {

@@ -324,6 +324,29 @@ describe('time and restarts', () => {
     }
   });
 
+  test('R203 R206 a script that works keeps its time, which is real, however far the world has gone', async () => {
+    const clock = manualClock(Date.now());
+    const w = await open(mkdtempSync(join(tmpdir(), 'sim-ssm-')), { clock });
+    try {
+      const id = await launch(w, { clock });
+      const commands = ['while [ ! -e "${TMPDIR:-/tmp}/go" ]; do sleep 0.05; done; echo done'];
+      const works = await send(w, id, commands, { TimeoutSeconds: 60, Parameters: { commands, executionTimeout: ['600'] } });
+      await clock.advance(3_600_000);
+      expect(await invocation(w, works, id)).toMatchObject({ Status: 'InProgress' });
+      await send(w, id, ['touch "${TMPDIR:-/tmp}/go"']);
+      expect(await finished(w, works, id)).toMatchObject({ Status: 'Success', StandardOutputContent: 'done\n' });
+      // Once it works no more, its deadline is one of the world's again.
+      const lost = await send(w, id, ['sleep 300'], { TimeoutSeconds: 60, Parameters: { commands: ['sleep 300'], executionTimeout: ['600'] } });
+      await clock.advance(3_600_000);
+      await send(w, id, ['halt']);
+      await until('halted', () => !w.sim.cloud.machines.isUp(id));
+      await clock.advance(600_000);
+      expect(await invocation(w, lost, id)).toMatchObject({ Status: 'TimedOut' });
+    } finally {
+      await close(w);
+    }
+  });
+
   test('R208 history survives a restart of the server, and a command that runs meanwhile is picked up', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'sim-ssm-'));
     const first = await open(directory);

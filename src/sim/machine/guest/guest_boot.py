@@ -1,9 +1,10 @@
 # Boots one machine from its configuration file and stays as its first process until it is told to go down.
 # The host finds it by guest.json (pid, start time, ports) and talks to it on a unix socket in JSON lines:
-#   in:  {op: run|kill|listen|network|disk|down}      out: {event: state|done|down}
+#   in:  {op: run|kill|listen|network|disk|due|down}  out: {event: state|done|planned|down}
 # People inside reach it through the FIFO that `shutdown` and its kin write to (guest-tools.sh).
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -12,10 +13,17 @@ import time
 from guest_loop import Loop
 from guest_relay import Relay
 from guest_scripts import Scripts
+from guest_time import FIRST_LOOK_S, WorldTime
 
 # Read while the host's files can still be seen.
-with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'guest-tools.sh')) as tools_file:
-    TOOLS_TEXT = tools_file.read()
+def own_text(name):
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name)) as file:
+        return file.read()
+
+
+TOOLS_TEXT, TIME_TEXT = own_text('guest-tools.sh'), own_text('guest-time.sh')
+PYTHON_TEXTS = {name: own_text(name) for name in ('guest_time.py', 'sitecustomize.py')}
+SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 TOOLS = ('shutdown', 'poweroff', 'halt', 'reboot', 'systemctl', 'systemd-run', 'sudo')
 
 
@@ -35,6 +43,22 @@ def install_tools(config, folder, fifo):
     if not os.path.exists(python) and not os.path.lexists(os.path.join(folder, 'python3')):
         os.symlink(config['python'], os.path.join(folder, 'python3'))
     return TOOLS
+
+
+def install_time(folder, python_folder, clock):
+    """Write what lets the guest's programs live in the world's time: by PATH, and Python by PYTHONPATH."""
+    text = TIME_TEXT.replace('@CLOCK@', clock).replace('@PLATFORM@', sys.platform)
+    for name in ('date', 'sleep', 'stat'):
+        text = text.replace('@%s@' % name.upper(), shutil.which(name, path=':'.join(SYSTEM_FOLDERS)) or '/bin/' + name)
+    for name in ('date', 'sleep', 'stat'):
+        path = os.path.join(folder, name)
+        with open(path, 'w') as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+    os.makedirs(python_folder, exist_ok=True)
+    for name, text in PYTHON_TEXTS.items():
+        with open(os.path.join(python_folder, name), 'w') as file:
+            file.write(text.replace('@CLOCK@', clock))
 
 
 def record_identity(config, pid):
@@ -126,28 +150,32 @@ class Guest:
     def seal(self):
         if self.sealed:
             self.tools, self.fifo_path, self.script_folder = '/run/sim/bin', '/run/initctl', '/run/amazon/ssm'
+            self.python_folder, self.clock = '/run/sim/python', '/run/sim/clock/now'
             guest_sandbox().furnish(self.config, install_tools)
             guest_sandbox().forget_capabilities(keep_boot=True)
         else:
             self.tools = os.path.join(self.machine, 'bin')
             self.fifo_path = os.path.join(self.machine, 'initctl')
             self.script_folder = os.path.join(self.machine, 'disk/ssm')
+            self.python_folder, self.clock = os.path.join(self.machine, 'python'), os.path.join(self.config['clock'], 'now')
             os.makedirs(self.tools, exist_ok=True)
             install_tools(self.config, self.tools, self.fifo_path)
             if sys.platform == 'linux':
                 guest_sandbox().become_subreaper()
                 guest_sandbox().forget_capabilities(keep_boot=False)
+        install_time(self.tools, self.python_folder, self.clock)
+        self.time = WorldTime(self.clock)
         if os.path.lexists(self.fifo_path):
             os.unlink(self.fifo_path)
         os.mkfifo(self.fifo_path, 0o600)
 
     def environment(self):
         folders = [self.tools, os.path.dirname(self.config['python'])]
-        system = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-        folders = [folder for folder in folders if folder not in system] + system
+        folders = [folder for folder in folders if folder not in SYSTEM_FOLDERS] + SYSTEM_FOLDERS
         # SDKs in the guest find the pretend cloud by this; a real machine needs no such hint.
         env = dict(self.config['variables'])
-        env.update({'PATH': ':'.join(folders), 'AWS_ENDPOINT_URL': 'http://127.0.0.1:%d' % self.config['serverPort']})
+        env.update({'PATH': ':'.join(folders), 'AWS_ENDPOINT_URL': 'http://127.0.0.1:%d' % self.config['serverPort'],
+                    'PYTHONPATH': self.python_folder})
         if self.config['isolation'] == 'network':
             # The one way out, and what it is not needed for.
             env.update(HTTPS_PROXY='http://127.0.0.1:%d' % self.config['egressPort'], NO_PROXY='127.0.0.1,localhost,169.254.169.254')
@@ -184,7 +212,10 @@ class Guest:
         self.tell(connection, self.state())
 
     def state(self):
-        return {'event': 'state', 'running': list(self.scripts.running), 'halted': self.halted}
+        return {'event': 'state', 'running': list(self.scripts.running), 'halted': self.halted, 'plannedAt': self.planned_at()}
+
+    def planned_at(self):
+        return int(self.scheduled[1] * 1000) if self.scheduled else None
 
     def heard(self, connection):
         try:
@@ -228,6 +259,12 @@ class Guest:
         elif op == 'disk':
             if self.sealed:
                 guest_sandbox().leave_free(request['freeMib'])
+        elif op == 'due':
+            # What `shutdown +N` was for, unless it was called off in this very moment.
+            if self.scheduled:
+                self.go_down(self.scheduled[0], self.config['graceMs'] / 1000)
+            elif not self.going_down:
+                self.announce({'event': 'planned', 'at': None})
         elif op == 'down':
             self.go_down(request['how'], request['graceMs'] / 1000)
 
@@ -246,7 +283,8 @@ class Guest:
 
     def call_off(self):
         if self.scheduled:
-            self.scheduled[0] = None
+            self.scheduled = None
+            self.announce({'event': 'planned', 'at': None})
 
     def schedule(self, how, when):
         self.call_off()
@@ -254,11 +292,22 @@ class Guest:
             return self.go_down(how, self.config['graceMs'] / 1000)
         if ':' in when:
             hour, minute = (int(part) for part in when.split(':'))
-            now = time.localtime()
+            now = time.localtime(self.time.time())
             delay = ((hour - now.tm_hour) * 60 + minute - now.tm_min) % 1440 * 60 - now.tm_sec
         else:
             delay = int(when) * 60
-        self.scheduled = self.loop.after(max(0, delay), lambda: self.go_down(how, self.config['graceMs'] / 1000))
+        self.scheduled = (how, self.time.time() + max(0, delay))
+        # The host wakes us at that moment of the world; on our own we look at the clock, for a host may be gone.
+        self.announce({'event': 'planned', 'at': self.planned_at()})
+        self.look_at_clock(self.scheduled)
+
+    def look_at_clock(self, plan):
+        if plan is not self.scheduled or self.going_down:
+            return
+        left = plan[1] - self.time.time()
+        if left <= 0:
+            return self.go_down(plan[0], self.config['graceMs'] / 1000)
+        self.loop.after(min(FIRST_LOOK_S, self.time.left(left)), lambda: self.look_at_clock(plan))
 
     # -- death
 
@@ -277,7 +326,7 @@ class Guest:
     def go_down(self, how, grace):
         if self.going_down and grace > 0:
             return
-        self.going_down = how
+        self.going_down, self.scheduled = how, None
         # The agent goes down with the rest: what its scripts still do, nobody reports.
         self.scripts.silent = True
         if grace > 0:

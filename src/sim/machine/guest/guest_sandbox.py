@@ -180,6 +180,7 @@ def furnish(config, tools):
     own = {name: anchor(os.path.join(machine, name)) for name in
            ('disk/ec2-user', 'disk/root', 'disk/var-tmp', 'disk/ssm', 'tmp',
             'etc/hostname', 'etc/hosts', 'etc/passwd', 'etc/group')}
+    own['clock'] = anchor(config['clock'])
     everything_read_only()
     root_entries = entries_of('/root', shown_of_root('/root', config['pythonPlaces']))
     bind_writable(own['disk/root'], '/root')
@@ -205,6 +206,8 @@ def furnish(config, tools):
     os.makedirs('/run/amazon/ssm')
     bind_writable(own['disk/ssm'], '/run/amazon/ssm')
     os.makedirs('/run/sim/bin')
+    os.makedirs('/run/sim/clock')
+    mount(own['clock'], '/run/sim/clock', None, MS_BIND)
     for name in tools(config, '/run/sim/bin', '/run/initctl'):
         for folder in ('/sbin', '/usr/sbin', '/bin', '/usr/bin'):
             real = os.path.realpath(os.path.join(folder, name))
