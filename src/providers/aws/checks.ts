@@ -1,16 +1,20 @@
 // What `doctor` and every costly command ask first, as findings with names: who calls, where, with which bucket and profile,
 // and everything that the wished-for machine needs. Findings only; the questions are in the files named after what they ask.
 import { RunctlError } from '../../core/errors.ts';
+import { formatUsd } from '../../core/money.ts';
 import type { Check, Wanted } from '../../core/ports.ts';
 import { account, foldAccount } from './account.ts';
 import { requireBucketAtHome, listBuckets } from './buckets.ts';
 import type { AwsApi } from './clients.ts';
 import { architectureOf } from './image.ts';
 import { type LookUps, type Wish, lookUp } from './look-ups.ts';
+import type { ChosenSubnet } from './network.ts';
 import { OWN_PROFILE } from './policies.ts';
+import type { UnitPrices } from './prices.ts';
 import { type ProfileState, checkProfile } from './profile.ts';
 import { describeQuota } from './quota.ts';
 import { bucketRemedy, profileRemedy } from './repair.ts';
+import type { SpotQuotes } from './spot-prices.ts';
 
 export interface CheckOptions {
   /** Region from the configuration. */
@@ -54,7 +58,7 @@ async function machineChecks(api: AwsApi, wish: Wish, prepared: CheckOptions['pr
   // The first in this list owns an error; whoever hangs on it only passes it on.
   const sources: [string, Promise<unknown>][] = [
     ['type', answers.type], ['subnet', answers.subnets], ['zone', answers.zones], ['subnet', answers.place], ['image', answers.image],
-    ['security-group', answers.group], ['key-pair', answers.key], ['profile', answers.profile], ['quota', answers.quota],
+    ['security-group', answers.group], ['key-pair', answers.key], ['profile', answers.profile], ['quota', answers.quota], ['spot', answers.spot],
   ];
   const settled = await Promise.allSettled(sources.map(([, source]) => source));
   const owners = new Map<unknown, string>();
@@ -88,9 +92,21 @@ async function machineChecks(api: AwsApi, wish: Wish, prepared: CheckOptions['pr
     ...(wish.profile ? [check('profile', async () => describeProfile(wish.profile as string, (await answers.profile) as ProfileState))] : []),
     check('quota', async () => {
       const [info, quota] = await Promise.all([answers.type, answers.quota]);
-      return { name: 'quota', outcome: quota.limit === undefined ? 'warning' : 'ok', detail: describeQuota(info.VCpuInfo?.DefaultVCpus, quota) };
+      return { name: 'quota', outcome: quota.limit === undefined ? 'warning' : 'ok', detail: `${wish.market === 'spot' ? 'spot: ' : ''}${describeQuota(info.VCpuInfo?.DefaultVCpus, quota)}` };
     }),
+    ...(wish.market === 'spot' ? [check('spot', async () => describeSpot(wish.type, await answers.place, await answers.unit, await answers.spot))] : []),
   ];
+}
+
+/** What it costs there now. EC2's own role for spot cannot be seen without further rights; who lacks it learns of it here first. */
+function describeSpot(type: string, place: ChosenSubnet, unit: UnitPrices, quoted: SpotQuotes | undefined): Check {
+  const price = quoted?.of(type, place.zone);
+  const role = 'the first spot machine of an account makes the role AWSServiceRoleForEC2Spot';
+  if (price === undefined) {
+    return { name: 'spot', outcome: 'warning', detail: `the spot price in ${place.zone} is unknown: ${quoted?.why ?? `EC2 names none for ${type}`}; ${role}`, fix: quoted?.why === undefined ? `aws ec2 describe-spot-price-history --instance-types ${type} --product-descriptions Linux/UNIX --max-items 5` : 'runctl aws policy caller' };
+  }
+  const onDemand = unit.computeMicroUsd === undefined ? '' : `, ${formatUsd(unit.computeMicroUsd)} on demand`;
+  return { name: 'spot', outcome: 'ok', detail: `${formatUsd(price)} per hour in ${place.zone} now${onDemand}; ${role}` };
 }
 
 function describeProfile(name: string, state: ProfileState): Check {

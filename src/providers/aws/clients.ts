@@ -34,6 +34,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** What the call is about (a machine id, a name); error messages name it. */
   subject?: string;
+  /** Where in the region; error messages name it. */
+  zone?: string;
   /** Send exactly once: the caller decides about a second try. */
   once?: boolean;
   /** Longest time for one request. Default 30,000. */
@@ -133,7 +135,7 @@ export function createAwsApi(options: AwsApiOptions): AwsApi {
     } catch (error) {
       if (call.signal?.aborted) throw call.signal.reason;
       const { translateAwsError } = await import('./translate.ts');
-      throw translateAwsError(error, { service, operation, subject: call.subject, region: call.region ?? named?.region, endpoint: endpointFromEnvironment(service, env), proxy: proxyVariable(env) });
+      throw translateAwsError(error, { service, operation, subject: call.subject, zone: call.zone, region: call.region ?? named?.region, endpoint: endpointFromEnvironment(service, env), proxy: proxyVariable(env) });
     }
   }
 

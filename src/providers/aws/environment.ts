@@ -34,6 +34,12 @@ export function endpointFromEnvironment(service: ServiceName, env: Env): string 
   return env[`AWS_ENDPOINT_URL_${ENDPOINT_SUFFIX[service]}`] || env.AWS_ENDPOINT_URL || undefined;
 }
 
+/** Machines are asked for somewhere else than at AWS itself (whose own private endpoints end in its name too): nobody is billed for them. */
+export function pretends(env: Env): boolean {
+  const endpoint = endpointFromEnvironment('ec2', env);
+  return endpoint !== undefined && !(URL.canParse(endpoint) && /\.(amazonaws\.com(\.cn)?|aws)$/.test(new URL(endpoint).hostname));
+}
+
 /** Throws config-invalid for an endpoint that is no web address; the SDK would connect to nowhere. */
 export function requireUrl(endpoint: string | undefined): string | undefined {
   if (endpoint === undefined || (/^https?:\/\/[^/]/.test(endpoint) && URL.canParse(endpoint))) return endpoint;

@@ -8,6 +8,8 @@ export interface ErrorContext {
   /** What the call was about: a machine id, a bucket, a type. */
   subject?: string;
   region?: string;
+  /** Of spot launches: where it was tried. */
+  zone?: string;
   endpoint?: string;
   awsCode: string;
   awsMessage: string;
@@ -41,6 +43,10 @@ export interface ErrorRow {
   hints: (context: ErrorContext) => string[];
   /** Page that AWS keeps about it. */
   docs: string;
+  /** For `runctl explain`, where the meaning of `as` would mislead. */
+  meaning?: string;
+  /** What about the request was refused, where `as` does not tell; for whoever decides what to try next. */
+  refusal?: 'price';
   /** Anchor in docs/troubleshooting.md when it is not the one of `as`. */
   trouble?: string;
 }
@@ -73,6 +79,7 @@ export function pageOfService(service: string): string {
 
 export const named = (context: ErrorContext): string => context.subject ?? context.operation;
 export const inRegion = (context: ErrorContext): string => (context.region ? ` in ${context.region}` : '');
+export const inZone = (context: ErrorContext): string => (context.zone ? ` in ${context.zone}` : inRegion(context));
 export const regionFlag = (context: ErrorContext): string => (context.region ? ` --region ${context.region}` : '');
 /** runctl's machines, as the AWS CLI lists them. */
 export const listMachines = (context: ErrorContext): string =>

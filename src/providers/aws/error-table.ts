@@ -1,12 +1,13 @@
-// All AWS error codes that runctl can word: four tables, and the search in them. A row with a condition goes before those without.
+// All AWS error codes that runctl can word: five tables, and the search in them. A row with a condition goes before those without.
 import { docsOf } from '../../core/errors.ts';
 import type { ErrorContext, ErrorRow } from './error-row.ts';
 import { ACCESS_ERRORS } from './errors-access.ts';
 import { LAUNCH_ERRORS } from './errors-launch.ts';
 import { MACHINE_ERRORS } from './errors-machine.ts';
 import { SERVICE_ERRORS } from './errors-services.ts';
+import { SPOT_ERRORS } from './errors-spot.ts';
 
-export const ERROR_TABLE: readonly ErrorRow[] = [...ACCESS_ERRORS, ...LAUNCH_ERRORS, ...MACHINE_ERRORS, ...SERVICE_ERRORS];
+export const ERROR_TABLE: readonly ErrorRow[] = [...SPOT_ERRORS, ...ACCESS_ERRORS, ...LAUNCH_ERRORS, ...MACHINE_ERRORS, ...SERVICE_ERRORS];
 
 const ROWS = new Map<string, ErrorRow[]>();
 for (const row of ERROR_TABLE) for (const code of row.codes) ROWS.set(code, [...(ROWS.get(code) ?? []), row]);

@@ -45,14 +45,6 @@ export const ACCESS_ERRORS: ErrorRow[] = [
     docs: PAGES.keys,
   },
   {
-    codes: ['AuthFailure.ServiceLinkedRoleCreationNotPermitted'],
-    as: 'not-permitted',
-    says: () => 'spot machines need the service-linked role of EC2 Spot, and these credentials may not create it',
-    why: 'Once per account somebody with iam:CreateServiceLinkedRole makes the role AWSServiceRoleForEC2Spot; from then on nobody needs that right.',
-    hints: () => ['aws iam create-service-linked-role --aws-service-name spot.amazonaws.com'],
-    docs: 'https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html',
-  },
-  {
     codes: ['UnauthorizedOperation', 'AccessDenied', 'AccessDeniedException', 'AllAccessDisabled', 'InvalidRole', 'Forbidden', 'ForbiddenException', 'UnauthorizedAccess', 'AccountProblem', 'NotSignedUp', 'DependencyAccessDeniedException'],
     as: 'not-permitted',
     says: (c) => `these credentials lack ${missing(c)}${c.subject ? ` (needed for ${c.subject})` : ''}`,

@@ -2,6 +2,7 @@
 // Source: EC2 API Reference, "Error codes"; EC2 User Guide, "Troubleshoot launch issues".
 import { inRegion, listMachines, named, orWord, PAGES, regionFlag } from './error-row.ts';
 import type { ErrorRow } from './error-row.ts';
+import { quotaCode } from './quota-table.ts';
 
 const TYPE = /^[a-z][a-z0-9-]*\.[a-z0-9-]+$/;
 
@@ -13,15 +14,6 @@ export const LAUNCH_ERRORS: ErrorRow[] = [
     why: 'AWS has no free machine of this type in that zone at this moment. It says nothing about the account: minutes later, in another zone, or for a sibling type the answer may differ. Large GPU types are short most of the time.',
     hints: (c) => [`aws ec2 describe-instance-type-offerings --location-type availability-zone --filters Name=instance-type,Values=${orWord(c, TYPE, 'TYPE')} --query 'InstanceTypeOfferings[].Location' --output text${regionFlag(c)}`, `runctl aws create ${orWord(c, TYPE, 'TYPE')} --zone ZONE`, 'export AWS_REGION=us-west-2   # another region'],
     docs: PAGES.launch,
-  },
-  {
-    codes: ['SpotMaxPriceTooLow', 'InsufficientSpotInstanceCapacity', 'MaxSpotFleetRequestCountExceeded'],
-    as: 'capacity',
-    says: (c) => `no spot machine for ${named(c)}${inRegion(c)} at this price now`,
-    why: 'The price offered lies below the present spot price, or there is no spare capacity to sell.',
-    hints: (c) => [`aws ec2 describe-spot-price-history --instance-types ${orWord(c, TYPE, 'TYPE')} --product-descriptions Linux/UNIX --start-time "$(date -u +%FT%TZ)" --output table${regionFlag(c)}`, `runctl aws create ${orWord(c, TYPE, 'TYPE')}   # on-demand`],
-    docs: PAGES.spot,
-    trouble: 'spot-fell-back-to-on-demand',
   },
   {
     codes: ['Unsupported', 'UnsupportedInstanceTypeOnHost', 'InstanceTypeNotSupported'],
@@ -40,20 +32,11 @@ export const LAUNCH_ERRORS: ErrorRow[] = [
     docs: PAGES.ec2,
   },
   {
-    codes: ['MaxSpotInstanceCountExceeded'],
-    as: 'quota',
-    says: (c) => `the account's quota of spot vCPUs is used up${inRegion(c)}`,
-    why: 'Spot machines have quotas of their own, counted in vCPUs per family; running and requested ones count.',
-    hints: (c) => [`aws service-quotas list-service-quotas --service-code ec2 --query "Quotas[?contains(QuotaName,'Spot')].[QuotaCode,QuotaName,Value]" --output text${regionFlag(c)}`, `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-34B43A08 --desired-value 32${regionFlag(c)}`, listMachines(c)],
-    docs: 'https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-spot-limits.html',
-    trouble: 'spot-fell-back-to-on-demand',
-  },
-  {
     codes: ['VcpuLimitExceeded', 'InstanceLimitExceeded', 'MaxFleetCountExceeded', 'VolumeLimitExceeded', 'MaxIOPSLimitExceeded', 'SnapshotLimitExceeded', 'ConcurrentSnapshotLimitExceeded', 'SecurityGroupLimitExceeded', 'RulesPerSecurityGroupLimitExceeded', 'SecurityGroupsPerInstanceLimitExceeded', 'ResourceLimitExceeded', 'HostLimitExceeded', 'TagLimitExceeded', 'LimitExceeded', 'QuotaExceededException', 'ServiceQuotaExceededException', 'LaunchTemplateLimitExceeded', 'KeyPairLimitExceeded', 'InstanceProfileLimitExceeded', 'LaunchTemplateVersionLimitExceeded', 'DiskCountLimitExceeded'],
     as: 'quota',
     says: (c) => `an account quota is used up${inRegion(c)} (${c.awsCode})`,
     why: 'Every account has limits per region: vCPUs per family of types, disks, snapshots, groups. New accounts often have 0 vCPUs for GPU types. Running and pending machines count, those of others in the account too.',
-    hints: (c) => [listMachines(c), `aws service-quotas list-service-quotas --service-code ec2 --query 'Quotas[].[QuotaCode,QuotaName,Value]' --output text${regionFlag(c)}`, `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-1216C47A --desired-value 32${regionFlag(c)}`],
+    hints: (c) => [listMachines(c), `aws service-quotas list-service-quotas --service-code ec2 --query 'Quotas[].[QuotaCode,QuotaName,Value]' --output text${regionFlag(c)}`, `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quotaCode(c.subject ?? '', 'on-demand') ?? 'L-1216C47A'} --desired-value 32${regionFlag(c)}`],
     docs: PAGES.limits,
   },
   {

@@ -1,5 +1,5 @@
-// Codes about things that exist: machines, disks, snapshots, spot requests, fleets and launch templates.
-// Source: EC2 API Reference, "Error codes"; EBS User Guide; EC2 User Guide, "Spot request status".
+// Codes about things that exist: machines, disks, snapshots and launch templates.
+// Source: EC2 API Reference, "Error codes"; EBS User Guide.
 import { inRegion, listMachines, machineOr, named, orWord, PAGES, regionFlag } from './error-row.ts';
 import type { ErrorRow } from './error-row.ts';
 
@@ -78,24 +78,6 @@ export const MACHINE_ERRORS: ErrorRow[] = [
     why: 'Snapshots belong to one region and are usable once completed; of one disk only one is made every 15 seconds.',
     hints: (c) => [`aws ec2 describe-snapshots --owner-ids self --query 'Snapshots[].[SnapshotId,State,Progress]' --output text${regionFlag(c)}`],
     docs: 'https://docs.aws.amazon.com/ebs/latest/userguide/ebs-snapshots.html',
-  },
-  {
-    codes: ['InvalidSpotInstanceRequestID.NotFound', 'InvalidSpotInstanceRequestID.Malformed', 'InvalidSpotFleetRequestId.NotFound', 'InvalidSpotDatafeed.NotFound', 'InvalidFleetId.NotFound', 'InvalidFleetId.Malformed', 'InvalidFleetRequestId.NotFound'],
-    as: 'not-found',
-    says: (c) => `no spot request or fleet ${named(c)}${inRegion(c)}`,
-    why: 'Wrong id or region, or it ended long ago. Right after a request EC2 may deny it for seconds.',
-    hints: (c) => [`aws ec2 describe-spot-instance-requests --query 'SpotInstanceRequests[].[SpotInstanceRequestId,State,Status.Code,InstanceId]' --output text${regionFlag(c)}`],
-    docs: PAGES.spot,
-    trouble: 'spot-fell-back-to-on-demand',
-  },
-  {
-    codes: ['InvalidFleetConfiguration', 'InvalidFleetConfig', 'InvalidSpotFleetRequestConfig', 'SpotFleetRequestConfigurationInvalid', 'SpotInstanceRequestConfigurationInvalid', 'FleetNotInModifiableState', 'bad-parameters', 'constraint-not-fulfillable'],
-    as: 'cloud-refused',
-    says: (c) => `EC2 did not take the spot request for ${named(c)} (${c.awsCode})`,
-    why: 'Two parts of the request do not go together: type and image, zone and subnet, price and behaviour.',
-    hints: () => ['runctl config show', "aws ec2 describe-spot-instance-requests --query 'SpotInstanceRequests[].Status' --output table"],
-    docs: PAGES.spot,
-    trouble: 'spot-fell-back-to-on-demand',
   },
   {
     codes: ['InvalidLaunchTemplateId.NotFound', 'InvalidLaunchTemplateId.Malformed', 'InvalidLaunchTemplateName.NotFoundException', 'InvalidLaunchTemplateName.MalformedException', 'InvalidLaunchTemplateId.VersionNotFound', 'LaunchTemplateNameAlreadyExists', 'InvalidLaunchTemplate'],

@@ -126,7 +126,7 @@ test('a request that is never answered ends by its own timeout', async () => {
   double.wire.on('DescribeVolumes', { headers: { 'content-type': 'text/xml' }, body: '<DescribeVolumesResponse><volumeSet><item><volumeId>vol-1</volumeId><size>30</size></item></volumeSet></DescribeVolumesResponse>' });
   const machine = { id: ID, provider: 'aws', type: 't3.micro', state: 'running', market: 'on-demand', region: 'us-east-1', publicIp: '198.51.100.7', tags: {} } as const;
   const startedAt = performance.now();
-  expect(await double.provider.price(machine)).toEqual({ computeMicroUsd: 10_400, storageMicroUsd: 3_288, addressMicroUsd: 5_000, source: 'built-in table 2026-08-17' });
+  expect(await double.provider.price(machine)).toEqual({ computeMicroUsd: 10_400, storageMicroUsd: 3_334, storage: { gb: 30, microUsdPerGbMonth: 80_000 }, addressMicroUsd: 5_000, source: 'built-in table 2026-08-17' });
   expect(performance.now() - startedAt).toBeLessThan(6_000);
 });
 

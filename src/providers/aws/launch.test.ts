@@ -34,7 +34,7 @@ test('R013 RunInstances carries type, image, profile, key, token and every tag i
   const kinds = [1, 2, 3].map((n) => params[`TagSpecification.${n}.ResourceType`]);
   expect(kinds).toEqual(['instance', 'volume', 'network-interface']);
   for (const n of [1, 2, 3]) {
-    const tags = Object.fromEntries([1, 2, 3, 4, 5].map((m) => [params[`TagSpecification.${n}.Tag.${m}.Key`], params[`TagSpecification.${n}.Tag.${m}.Value`]]));
+    const tags = Object.fromEntries([1, 2, 3, 4, 5, 6].map((m) => [params[`TagSpecification.${n}.Tag.${m}.Key`], params[`TagSpecification.${n}.Tag.${m}.Value`]]));
     expect(tags).toEqual(plan.tags);
   }
 });

@@ -27,13 +27,15 @@ export function requireInstanceId(id: string): void {
 export function createLifecycle(api: AwsApi, owner: string | undefined): Lifecycle {
   const madeAt = new Map<string, number>();
 
+  const explained = async (machine: Machine, signal?: AbortSignal): Promise<Machine> => (machine.interrupted ? (await import('./spot-requests.ts')).withReason(api, machine, signal) : machine);
+
   async function find(id: string, signal?: AbortSignal): Promise<Machine | undefined> {
     requireInstanceId(id);
     for (let pauseMs = 250; ; pauseMs = Math.min(pauseMs * 2, 5_000)) {
       try {
         const answer = await api.ec2('DescribeInstances', { InstanceIds: [id] }, { signal, subject: id });
         const instance = answer.Reservations?.[0]?.Instances?.[0];
-        if (instance) return toMachine(instance, await api.region());
+        if (instance) return await explained(toMachine(instance, await api.region()), signal);
       } catch (error) {
         if (!isAwsCode(error, 'InvalidInstanceID.NotFound')) throw error;
       }

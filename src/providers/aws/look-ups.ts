@@ -11,6 +11,8 @@ import { type ChosenSubnet, candidateSubnets, chooseSubnet, findGroup, requireOf
 import { type UnitPrices, unitPrices } from './prices.ts';
 import { type ProfileState, checkProfile } from './profile.ts';
 import { type QuotaState, readQuota, requireQuota } from './quota.ts';
+import { requireSpotOffer } from './spot-offer.ts';
+import { type SpotQuotes, currentSpotPrices } from './spot-prices.ts';
 
 export type Wish = Omit<MachineRequest, 'tags'>;
 
@@ -29,19 +31,27 @@ export interface LookUps {
   /** Undefined: no profile is wished for. */
   profile: Promise<ProfileState | undefined>;
   quota: Promise<QuotaState>;
+  /** On demand, whatever the market. */
   unit: Promise<UnitPrices>;
+  /** Undefined: not bought as spot. */
+  spot: Promise<SpotQuotes | undefined>;
 }
 
 export async function lookUp(api: AwsApi, wish: Wish, signal?: AbortSignal): Promise<LookUps> {
   const region = await api.region();
   const where = { type: wish.type, zone: wish.zone, subnet: wish.subnet, region };
-  const type = describeType(api, wish.type, region, signal);
+  const market = wish.market ?? 'on-demand';
+  const type = describeType(api, wish.type, region, signal).then((info) => {
+    if (market === 'spot') requireSpotOffer([info], [wish.type], region);
+    return info;
+  });
   const subnets = candidateSubnets(api, wish.subnet, signal);
   const zones = Promise.all([type, subnets, zonesOffering(api, wish.type, signal)]).then(([, found, offered]) => {
     requireOffered(found, offered, where);
     return offered;
   });
-  const place = Promise.all([subnets, zones]).then(([found, offered]) => chooseSubnet(found, offered, where));
+  const spot = market === 'spot' ? currentSpotPrices(api, [wish.type], signal) : Promise.resolve(undefined);
+  const place = Promise.all([subnets, zones, spot]).then(([found, offered, quoted]) => chooseSubnet(found, offered, where, quoted?.zones(wish.type)));
   const lookUps: LookUps = {
     type,
     subnets,
@@ -53,18 +63,19 @@ export async function lookUp(api: AwsApi, wish: Wish, signal?: AbortSignal): Pro
     profile: wish.profile ? checkProfile(api, wish.profile, signal) : Promise.resolve(undefined),
     quota: type.then(async (info) => {
       const vcpus = info.VCpuInfo?.DefaultVCpus;
-      const state = await readQuota(api, wish.type, vcpus, signal);
-      requireQuota(wish.type, vcpus, state, region);
+      const state = await readQuota(api, wish.type, vcpus, market, signal);
+      requireQuota(wish.type, vcpus, state, market, region);
       return state;
     }),
-    unit: unitPrices(api, wish.type, 'on-demand', region, signal),
+    unit: unitPrices(api, wish.type, region, signal),
+    spot,
   };
   // Whoever reads the answers meets the failures; until then they are nobody's accident.
   for (const answer of Object.values(lookUps)) void Promise.resolve(answer).catch(() => undefined);
   return lookUps;
 }
 
-async function describeType(api: AwsApi, type: string, region: string, signal?: AbortSignal): Promise<InstanceTypeInfo> {
+export async function describeType(api: AwsApi, type: string, region: string, signal?: AbortSignal): Promise<InstanceTypeInfo> {
   try {
     const answer = await api.ec2('DescribeInstanceTypes', { InstanceTypes: [type as never] }, { signal, subject: type });
     const info = answer.InstanceTypes?.[0];

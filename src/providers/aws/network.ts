@@ -17,13 +17,12 @@ export interface ChosenSubnet {
   freeAddresses?: number;
 }
 
+/** In which zones of the region these types can be had. */
+export const offeringsQuestion = (types: string[]) => ({ LocationType: 'availability-zone' as const, Filters: [{ Name: 'instance-type', Values: types }] });
+
 /** The zones of the region in which the type can be had; empty when nobody could tell. */
 export async function zonesOffering(api: AwsApi, type: string, signal?: AbortSignal): Promise<string[]> {
-  const answer = await api.ec2(
-    'DescribeInstanceTypeOfferings',
-    { LocationType: 'availability-zone', Filters: [{ Name: 'instance-type', Values: [type] }] },
-    { signal, subject: type },
-  );
+  const answer = await api.ec2('DescribeInstanceTypeOfferings', offeringsQuestion([type]), { signal, subject: type });
   return (answer.InstanceTypeOfferings ?? []).flatMap((one) => (one.Location ? [one.Location] : [])).sort();
 }
 
@@ -47,7 +46,8 @@ export function requireOffered(subnets: Subnet[], zones: string[], request: { ty
   });
 }
 
-export function chooseSubnet(subnets: Subnet[], zones: string[], request: { type: string; zone?: string; subnet?: string; region: string }): ChosenSubnet {
+/** `preferred`: zones in the order in which they are taken; others follow by name. */
+export function chooseSubnet(subnets: Subnet[], zones: string[], request: { type: string; zone?: string; subnet?: string; region: string }, preferred: string[] = []): ChosenSubnet {
   const list = `aws ec2 describe-subnets --region ${request.region} --query 'Subnets[].[SubnetId,VpcId,AvailabilityZone,AvailableIpAddressCount]' --output text`;
   if (subnets.length === 0) {
     throw new RunctlError('usage', request.subnet ? `no subnet ${request.subnet} in ${request.region}` : `no default subnet in ${request.region}`, {
@@ -61,7 +61,8 @@ export function chooseSubnet(subnets: Subnet[], zones: string[], request: { type
     throw new RunctlError('usage', `subnet ${request.subnet} lies in ${zone}, not in ${request.zone}`, { cause: 'a subnet belongs to one zone', hints: [`runctl aws create ${request.type} --subnet-id ${request.subnet} --zone ${zone}`, list] });
   }
   const offered = zones.length === 0 ? inZone : inZone.filter((one) => zones.includes(one.AvailabilityZone ?? ''));
-  const usable = offered.filter((one) => (one.AvailableIpAddressCount ?? 1) > 0).sort((a, b) => (a.AvailabilityZone ?? '').localeCompare(b.AvailabilityZone ?? ''));
+  const rank = (one: Subnet): number => (preferred.indexOf(one.AvailabilityZone ?? '') + 1 || preferred.length + 1);
+  const usable = offered.filter(hasRoom).sort((a, b) => rank(a) - rank(b) || (a.AvailabilityZone ?? '').localeCompare(b.AvailabilityZone ?? ''));
   const subnet = usable[0];
   if (!subnet?.SubnetId || !subnet.VpcId) {
     throw new RunctlError('capacity', `${request.type} cannot be placed ${request.zone ? `in ${request.zone}` : request.subnet ? `in ${request.subnet}` : `in ${request.region}`}`, {
@@ -71,6 +72,9 @@ export function chooseSubnet(subnets: Subnet[], zones: string[], request: { type
   }
   return { id: subnet.SubnetId, zone: subnet.AvailabilityZone ?? '', vpcId: subnet.VpcId, publicAddress: subnet.MapPublicIpOnLaunch === true, freeAddresses: subnet.AvailableIpAddressCount };
 }
+
+/** Whether one more machine finds an address there; without a number it is tried. */
+export const hasRoom = (subnet: Subnet): boolean => (subnet.AvailableIpAddressCount ?? 1) > 0;
 
 /** The id of the group to use; undefined when runctl's own group must still be made. A group may be given by id or by name. */
 export async function findGroup(api: AwsApi, wanted: string | undefined, vpcId: string, signal?: AbortSignal): Promise<string | undefined> {

@@ -26,8 +26,8 @@ test('D19 R013 a plan settles image, root device, zone, subnet, profile, key, pr
     keyName: 'laptop',
     image: { id: 'ami-1', architecture: 'x86_64', rootDevice: '/dev/xvda' },
     rootVolumeGb: 30,
-    price: { computeMicroUsd: 10_400, storageMicroUsd: Math.ceil((80_000 * 30) / 730), addressMicroUsd: 5_000, source: 'AWS Price List API 2026-08-17' },
-    tags: { 'runctl:run': 'run-1', 'runctl:owner': 'ann', 'runctl:project': 'digits', Name: 'runctl-digits', 'runctl:created': '2026-01-01T00:00:00.000Z' },
+    price: { computeMicroUsd: 10_400, storageMicroUsd: Math.ceil((80_000 * 30) / 720), storage: { gb: 30, microUsdPerGbMonth: 80_000 }, addressMicroUsd: 5_000, source: 'AWS Price List API 2026-08-17' },
+    tags: { 'runctl:run': 'run-1', 'runctl:owner': 'ann', 'runctl:project': 'digits', 'runctl:market': 'on-demand', Name: 'runctl-digits', 'runctl:created': '2026-01-01T00:00:00.000Z' },
   });
   expect(plan.securityGroup).toBeUndefined();
   expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);

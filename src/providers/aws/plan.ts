@@ -1,12 +1,14 @@
 // Every choice about a new machine, made and checked before anything exists, from the answers of look-ups.ts. When several
 // questions fail, the first in the list below is reported, so that the same mistake always reads the same.
 import { RunctlError } from '../../core/errors.ts';
-import type { MachinePlan, MachineRequest } from '../../core/machine.ts';
+import type { MachinePlan, MachineRequest, Market } from '../../core/machine.ts';
+import { type MicroUsd, formatUsd } from '../../core/money.ts';
 import type { AwsApi } from './clients.ts';
 import { architectureOf, hasNvidiaGpu } from './image.ts';
 import { type LookUps, type Wish, lookUp } from './look-ups.ts';
 import { TAG } from './machines.ts';
 import { hourlyPrice } from './prices.ts';
+import { asSpot } from './spot-prices.ts';
 
 /** What a request may leave out and the configuration may say. */
 export interface PlanDefaults {
@@ -30,7 +32,6 @@ export interface AwsPlanDetail {
   /** `unknown`: the credentials may not look at IAM. */
   profileCheck: 'ok' | 'unknown' | 'none';
   publicAddress: boolean;
-  shutdownBehavior: 'stop' | 'terminate';
 }
 
 const ROOT_GB = 30;
@@ -40,6 +41,7 @@ const GPU_ROOT_GB = 100;
 export function completeWish(wish: Wish, defaults: PlanDefaults): Wish {
   return {
     ...wish,
+    market: wish.market ?? 'on-demand',
     image: wish.image ?? defaults.ami,
     profile: wish.profile ?? defaults.profile,
     keyName: wish.keyName ?? defaults.keyName,
@@ -54,7 +56,8 @@ export async function planMachine(api: AwsApi, request: MachineRequest, defaults
   const region = await api.region();
   const { profile, keyName, rootVolumeGb: rootWanted, ...wish } = completeWish(request, defaults);
   const answers = taken ?? (await lookUp(api, { ...wish, profile, keyName }, signal));
-  const [typeInfo, profileState, , image, , place, securityGroup, unit] = await inOrder([answers.type, answers.profile, answers.key, answers.image, answers.zones, answers.place, answers.group, answers.unit, answers.quota]);
+  const market = wish.market ?? 'on-demand';
+  const [typeInfo, profileState, , image, , place, securityGroup, unit, , quoted] = await inOrder([answers.type, answers.profile, answers.key, answers.image, answers.zones, answers.place, answers.group, answers.unit, answers.quota, answers.spot]);
   const vcpus = typeInfo.VCpuInfo?.DefaultVCpus;
   const rootVolumeGb = rootSize(rootWanted, image.minimumGb, hasNvidiaGpu(typeInfo), image.id);
   const detail: AwsPlanDetail = {
@@ -64,12 +67,14 @@ export async function planMachine(api: AwsApi, request: MachineRequest, defaults
     gpus: (typeInfo.GpuInfo?.Gpus ?? []).map((gpu) => `${gpu.Count ?? 1} x ${gpu.Name ?? 'GPU'}`),
     profileCheck: profileState?.outcome ?? 'none',
     publicAddress: place.publicAddress,
-    // An agent inside may shut the machine down; only who planned for it loses the disk by that.
-    shutdownBehavior: 'stop',
   };
+  const onDemand = hourlyPrice(unit, rootVolumeGb, place.publicAddress);
+  const price = quoted ? asSpot(onDemand, request.type, place.zone, quoted) : onDemand;
+  const maxPriceMicroUsd = market === 'spot' ? request.maxPriceMicroUsd : undefined;
+  requireAffordable(request.type, place.zone, price.computeMicroUsd, maxPriceMicroUsd);
   return {
     type: request.type,
-    market: 'on-demand',
+    market,
     region,
     zone: place.zone,
     image: { id: image.id, name: image.name, architecture: image.architecture || architectureOf(typeInfo), rootDevice: image.rootDevice },
@@ -78,14 +83,15 @@ export async function planMachine(api: AwsApi, request: MachineRequest, defaults
     subnet: place.id,
     ...(securityGroup ? { securityGroup } : {}),
     rootVolumeGb,
-    price: hourlyPrice(unit, rootVolumeGb, place.publicAddress),
-    tags: completeTags(request.tags, defaults, api.clock.now()),
+    ...(maxPriceMicroUsd === undefined ? {} : { maxPriceMicroUsd }),
+    price,
+    tags: completeTags(request.tags, market, defaults, api.clock.now()),
     detail,
   };
 }
 
 /** Completed here and not at the launch: the same token must come with the same parameters, also after a crash. */
-function completeTags(tags: Record<string, string>, defaults: PlanDefaults, nowMs: number): Record<string, string> {
+function completeTags(tags: Record<string, string>, market: Market, defaults: PlanDefaults, nowMs: number): Record<string, string> {
   const project = tags[TAG.project] ?? defaults.project ?? 'runctl';
   return {
     Name: `runctl-${project}`,
@@ -93,7 +99,27 @@ function completeTags(tags: Record<string, string>, defaults: PlanDefaults, nowM
     [TAG.project]: project,
     [TAG.created]: new Date(nowMs).toISOString(),
     ...tags,
+    // Never anybody else's word: what was bought is what this says.
+    [TAG.market]: market,
   };
+}
+
+/** EC2 takes a highest price above this only (EC2 API Reference, SpotMarketOptions). */
+const LEAST_MAX_PRICE: MicroUsd = 1_000;
+
+/** Throws for a price that EC2 would refuse: one that it does not take at all, and one below what the machine costs now. */
+function requireAffordable(type: string, zone: string, price: MicroUsd | undefined, most: MicroUsd | undefined): void {
+  if (most === undefined) return;
+  const history = `aws ec2 describe-spot-price-history --instance-types ${type} --product-descriptions Linux/UNIX --start-time "$(date -u +%FT%TZ)" --output table`;
+  if (most <= LEAST_MAX_PRICE) {
+    throw new RunctlError('usage', `a highest spot price of ${formatUsd(most)} per hour is too low for EC2`, { cause: `it must be above ${formatUsd(LEAST_MAX_PRICE)}; without one you pay the spot price, and never more than on demand`, hints: [`runctl aws create ${type} --spot`, history] });
+  }
+  if (price === undefined || price <= most) return;
+  throw new RunctlError('capacity', `${type} costs ${formatUsd(price)} per hour as spot in ${zone} now, above the highest price allowed, ${formatUsd(most)}`, {
+    cause: 'the spot price of a zone moves with the demand there',
+    hints: [`runctl aws create ${type} --spot --spot-max-price ${formatUsd(price, 6).slice(1)}`, `runctl aws create ${type} --spot   # without a limit of your own: never more than on demand`, history],
+    data: { refusal: 'price', awsCode: 'price-too-low', spotMicroUsd: price, maxMicroUsd: most },
+  });
 }
 
 function rootSize(wanted: number | undefined, minimumGb: number, gpu: boolean, image: string): number {

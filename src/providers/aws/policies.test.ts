@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { callerPolicy, machineBucketPolicy, machinePolicy, setupPolicy, trustPolicy } from './policies.ts';
 
 /** S3's actions are not named like its operations. */
-const S3_ACTIONS: Record<string, string> = { HeadBucket: 's3:ListBucket', ListBuckets: 's3:ListAllMyBuckets', PutPublicAccessBlock: 's3:PutBucketPublicAccessBlock', PutBucketEncryption: 's3:PutEncryptionConfiguration' };
+const S3_ACTIONS: Record<string, string> = { HeadBucket: 's3:ListBucket', ListBuckets: 's3:ListAllMyBuckets', ListObjectsV2: 's3:ListBucket', PutPublicAccessBlock: 's3:PutBucketPublicAccessBlock', PutBucketEncryption: 's3:PutEncryptionConfiguration' };
 
 const SERVICES = [
   ['ec2', () => import('./sdk/ec2.ts')],
@@ -27,8 +27,8 @@ describe('R271 the policies that aws policy prints', () => {
     expect(needed.filter((action) => allowed.has(action) && setupOnly.has(action))).toEqual([]);
   });
 
-  test('R271 nothing is allowed that runctl never calls, but for tags, the role and what presigned URLs do', async () => {
-    const called = new Set<string>(['ec2:CreateTags', 'iam:PassRole', 's3:GetBucketLocation', 's3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject']);
+  test('R271 nothing is allowed that runctl never calls, but for tags, the roles and what presigned URLs do', async () => {
+    const called = new Set<string>(['ec2:CreateTags', 'iam:PassRole', 'iam:CreateServiceLinkedRole', 's3:GetBucketLocation', 's3:AbortMultipartUpload', 's3:GetObject', 's3:PutObject']);
     for (const [service, load] of SERVICES) for (const name of Object.keys((await load()).operations)) called.add(S3_ACTIONS[name] ?? `${service}:${name}`);
     expect([...allowed, ...setupOnly].filter((action) => !called.has(action))).toEqual([]);
   });
@@ -41,6 +41,21 @@ describe('R271 the policies that aws policy prints', () => {
     const create = policy.Statement.find((statement) => statement.Action.includes('ec2:RunInstances') && JSON.stringify(statement.Resource).includes('instance/*'));
     expect(JSON.stringify(create!.Condition)).toContain('aws:RequestTag/runctl:run');
     expect([...policy.Statement, ...setup.Statement, ...machinePolicy().Statement, ...machineBucketPolicy('b').Statement].flatMap((statement) => statement.Action).filter((action) => action.includes('*'))).toEqual([]);
+  });
+
+  test('R226 R271 disks, snapshots and spot requests are ended only with our tag, and the one service role is that of spot', () => {
+    for (const action of ['ec2:DeleteVolume', 'ec2:DeleteSnapshot', 'ec2:CancelSpotInstanceRequests']) {
+      const statements = policy.Statement.filter((statement) => statement.Action.includes(action));
+      expect(statements.map((statement) => statement.Condition), action).toEqual([{ Null: { 'aws:ResourceTag/runctl:owner': 'false' } }]);
+    }
+    const role = policy.Statement.filter((statement) => statement.Action.includes('iam:CreateServiceLinkedRole'));
+    expect(role).toMatchObject([{ Resource: expect.stringContaining('role/aws-service-role/spot.amazonaws.com/') as string, Condition: { StringEquals: { 'iam:AWSServiceName': 'spot.amazonaws.com' } } }]);
+    const request = policy.Statement.filter((statement) => JSON.stringify(statement.Resource).includes('spot-instances-request') && statement.Action.includes('ec2:RunInstances'));
+    expect(request.map((statement) => statement.Condition)).toEqual([{ Null: { 'aws:RequestTag/runctl:run': 'false' } }]);
+  });
+
+  test('R271 IAM takes the policy whole: a managed policy has at most 6,144 characters without white space', () => {
+    expect(JSON.stringify(policy).length).toBeLessThan(6_144);
   });
 
   test('R271 only EC2 may take the machine\'s role, and the role can read no parameter, bucket or instance', () => {

@@ -28,8 +28,9 @@ export function callerPolicy(options: { bucket?: string; role: string }): Policy
         Sid: 'Look',
         Effect: 'Allow',
         Action: [
-          'ec2:DescribeImages', 'ec2:DescribeInstanceTypeOfferings', 'ec2:DescribeInstanceTypes', 'ec2:DescribeInstances', 'ec2:DescribeKeyPairs',
-          'ec2:DescribeSecurityGroups', 'ec2:DescribeSubnets', 'ec2:DescribeVolumes', 'ec2:DescribeVpcs',
+          'ec2:DescribeImages', 'ec2:DescribeInstanceTypeOfferings', 'ec2:DescribeInstanceTypes', 'ec2:DescribeInstances', 'ec2:DescribeKeyPairs', 'ec2:DescribeRegions',
+          'ec2:DescribeSecurityGroups', 'ec2:DescribeSnapshots', 'ec2:DescribeSpotInstanceRequests', 'ec2:DescribeSpotPriceHistory', 'ec2:DescribeSubnets', 'ec2:DescribeVolumes', 'ec2:DescribeVpcs',
+          'ec2:GetSpotPlacementScores',
           'ssm:DescribeInstanceInformation', 'ssm:GetCommandInvocation', 'ssm:ListCommands', 'ssm:CancelCommand',
           'pricing:GetProducts', 'servicequotas:GetServiceQuota', 's3:ListAllMyBuckets', 'sts:GetCallerIdentity',
         ],
@@ -40,7 +41,7 @@ export function callerPolicy(options: { bucket?: string; role: string }): Policy
         Sid: 'CreateOnlyTagged',
         Effect: 'Allow',
         Action: ['ec2:RunInstances'],
-        Resource: ['arn:aws:ec2:*:*:instance/*', 'arn:aws:ec2:*:*:volume/*', 'arn:aws:ec2:*:*:network-interface/*'],
+        Resource: ['arn:aws:ec2:*:*:instance/*', 'arn:aws:ec2:*:*:volume/*', 'arn:aws:ec2:*:*:network-interface/*', 'arn:aws:ec2:*:*:spot-instances-request/*'],
         Condition: { Null: { 'aws:RequestTag/runctl:run': 'false' } },
       },
       {
@@ -58,6 +59,15 @@ export function callerPolicy(options: { bucket?: string; role: string }): Policy
         Condition: { StringEquals: { 'ec2:CreateAction': ['RunInstances', 'CreateSecurityGroup'] } },
       },
       { Sid: 'ChangeOnlyOurs', Effect: 'Allow', Action: ['ec2:StartInstances', 'ec2:StopInstances', 'ec2:TerminateInstances'], Resource: 'arn:aws:ec2:*:*:instance/*', Condition: OWNED },
+      {
+        Sid: 'EndOnlyOurs',
+        Effect: 'Allow',
+        Action: ['ec2:CancelSpotInstanceRequests', 'ec2:DeleteSnapshot', 'ec2:DeleteVolume'],
+        Resource: ['arn:aws:ec2:*:*:spot-instances-request/*', 'arn:aws:ec2:*::snapshot/*', 'arn:aws:ec2:*:*:volume/*'],
+        Condition: { Null: { 'aws:ResourceTag/runctl:owner': 'false' } },
+      },
+      // EC2 makes its role for spot with the first spot machine of an account, in the caller's name.
+      { Sid: 'FirstSpotMachine', Effect: 'Allow', Action: ['iam:CreateServiceLinkedRole'], Resource: 'arn:aws:iam::*:role/aws-service-role/spot.amazonaws.com/*', Condition: { StringEquals: { 'iam:AWSServiceName': 'spot.amazonaws.com' } } },
       { Sid: 'RunOnlyOnOurs', Effect: 'Allow', Action: ['ssm:SendCommand'], Resource: 'arn:aws:ec2:*:*:instance/*', Condition: { StringLike: { 'ssm:resourceTag/runctl:run': '*' } } },
       { Sid: 'RunShellScripts', Effect: 'Allow', Action: ['ssm:SendCommand'], Resource: 'arn:aws:ssm:*::document/AWS-RunShellScript' },
       { Sid: 'GiveMachinesTheirRole', Effect: 'Allow', Action: ['iam:PassRole'], Resource: `arn:aws:iam::*:role/${options.role}`, Condition: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } } },

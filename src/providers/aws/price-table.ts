@@ -26,7 +26,7 @@ export const PRICE_TABLE: Readonly<Record<string, TablePrice>> = {
   'p5en.48xlarge': { usdPerHour: '63.296', source: TABLES },
 };
 
-/** gp3 storage in us-east-1 (EBS pricing page, 2026): per GB and month of 730 hours. */
+/** gp3 storage in us-east-1 (EBS pricing page, 2026): per GB and month of 720 hours. */
 export const GP3_USD_PER_GB_MONTH = '0.08';
 /** Public IPv4 address in use or idle, every commercial region (AWS News Blog 2023-07-28, in force since 2024-02-01). */
 export const IPV4_USD_PER_HOUR = '0.005';

@@ -5,10 +5,15 @@ import type { HourlyPrice } from '../../core/machine.ts';
 import { parseUsd } from '../../core/money.ts';
 import type { MicroUsd } from '../../core/money.ts';
 import type { AwsApi } from './clients.ts';
+import type { Env } from './environment.ts';
 import { GP3_USD_PER_GB_MONTH, IPV4_USD_PER_HOUR, PRICE_TABLE, TABLE_DATE, TABLE_REGION } from './price-table.ts';
 
-const HOURS_PER_MONTH = 730;
+/** As the EBS pricing page counts in its examples. */
+const HOURS_PER_MONTH = 720;
 const PRICE_TIMEOUT_MS = 3_000;
+
+/** Of a public IPv4 address while its machine runs. */
+export const ADDRESS_MICRO_USD_PER_HOUR = parseUsd(IPV4_USD_PER_HOUR);
 
 export interface UnitPrices {
   computeMicroUsd?: MicroUsd;
@@ -16,10 +21,10 @@ export interface UnitPrices {
   source: string;
 }
 
-/** Prices that do not depend on how big the disk will be, so that they can be asked for early. */
-export async function unitPrices(api: AwsApi, type: string, market: 'on-demand' | 'spot', region: string, signal?: AbortSignal): Promise<UnitPrices> {
+/** Prices that do not depend on how big the disk will be, so that they can be asked for early: on demand, whatever the market. Of one type and region they are asked for once, however many machines there are. */
+export async function unitPrices(api: AwsApi, type: string, region: string, signal?: AbortSignal): Promise<UnitPrices> {
   const [compute, disk] = await Promise.all([
-    market === 'spot' ? undefined : ask(api, signal, {
+    ask(api, signal, {
       instanceType: type,
       regionCode: region,
       operatingSystem: 'Linux',
@@ -32,7 +37,6 @@ export async function unitPrices(api: AwsApi, type: string, market: 'on-demand' 
   ]);
   const gp3 = disk?.micros ?? parseUsd(GP3_USD_PER_GB_MONTH);
   const diskNote = disk || region === TABLE_REGION ? '' : `; disk at the ${TABLE_REGION} rate`;
-  if (market === 'spot') return { gp3MicroUsdPerGbMonth: gp3, source: `spot price unknown${diskNote}` };
   if (compute) return { computeMicroUsd: compute.micros, gp3MicroUsdPerGbMonth: gp3, source: `AWS Price List API ${compute.published}${diskNote}` };
   const row = region === TABLE_REGION ? PRICE_TABLE[type] : undefined;
   if (row) return { computeMicroUsd: parseUsd(row.usdPerHour), gp3MicroUsdPerGbMonth: gp3, source: `built-in table ${TABLE_DATE}${diskNote}` };
@@ -43,12 +47,33 @@ export function hourlyPrice(unit: UnitPrices, diskGb: number, publicAddress: boo
   return {
     ...(unit.computeMicroUsd === undefined ? {} : { computeMicroUsd: unit.computeMicroUsd }),
     storageMicroUsd: Math.ceil((unit.gp3MicroUsdPerGbMonth * diskGb) / HOURS_PER_MONTH),
-    addressMicroUsd: publicAddress ? parseUsd(IPV4_USD_PER_HOUR) : 0,
+    addressMicroUsd: publicAddress ? ADDRESS_MICRO_USD_PER_HOUR : 0,
+    storage: { gb: diskGb, microUsdPerGbMonth: unit.gp3MicroUsdPerGbMonth },
     source: unit.source,
   };
 }
 
-async function ask(api: AwsApi, signal: AbortSignal | undefined, fields: Record<string, string>, unit: string): Promise<{ micros: MicroUsd; published: string } | undefined> {
+type Answer = { micros: MicroUsd; published: string } | undefined;
+
+/** Answers of this process, by environment: that is shared by the regions of one provider, and the Price List is one for all. */
+const asked = new WeakMap<Env, Map<string, { at: number; answer: Promise<Answer> }>>();
+/** List prices change a few times a year; a list that is watched for days shall learn of it. */
+const FRESH_MS = 3_600_000;
+
+function ask(api: AwsApi, signal: AbortSignal | undefined, fields: Record<string, string>, unit: string): Promise<Answer> {
+  const answers = asked.get(api.env) ?? new Map<string, { at: number; answer: Promise<Answer> }>();
+  asked.set(api.env, answers);
+  const key = JSON.stringify(fields);
+  const known = answers.get(key);
+  if (known && api.clock.monotonic() - known.at < FRESH_MS) return known.answer;
+  const answer = askNow(api, signal, fields, unit);
+  answers.set(key, { at: api.clock.monotonic(), answer });
+  const forget = (): void => void (answers.get(key)?.answer === answer && answers.delete(key));
+  answer.then((price) => price ?? forget(), forget);
+  return answer;
+}
+
+async function askNow(api: AwsApi, signal: AbortSignal | undefined, fields: Record<string, string>, unit: string): Promise<Answer> {
   try {
     const answer = await api.pricing(
       'GetProducts',

@@ -1,39 +1,21 @@
 // The vCPU quota of an account and what of it is in use, looked at before a launch: a new account often has none for GPU
 // families. Only a sure shortage is a failure: EC2 enforces the quota anyway, and what nobody could read is no obstacle.
 import { RunctlError } from '../../core/errors.ts';
+import type { Market } from '../../core/machine.ts';
 import type { AwsApi } from './clients.ts';
-
-interface Quota {
-  code: string;
-  name: string;
-  /** Patterns of instance types for an EC2 filter; wider than the quota, which `quotaOf` decides. */
-  patterns: string[];
-}
-
-/** Quota codes of "Running On-Demand … instances" (Service Quotas console, Amazon EC2). */
-const GRAPHICS: Quota = { code: 'L-DB2E81BA', name: 'Running On-Demand G and VT instances', patterns: ['g*', 'vt*'] };
-const P: Quota = { code: 'L-417A185B', name: 'Running On-Demand P instances', patterns: ['p*'] };
-const STANDARD: Quota = { code: 'L-1216C47A', name: 'Running On-Demand Standard instances', patterns: ['a*', 'c*', 'd*', 'h*', 'i*', 'm*', 'r*', 't*', 'z*'] };
-
-function quotaOf(type: string): Quota | undefined {
-  const family = /^[a-z]+/.exec(type)?.[0] ?? '';
-  if (/^(g|gr|vt)$/.test(family)) return GRAPHICS;
-  if (family === 'p') return P;
-  if (/^[acdhimrtz]/.test(family) && !/^(inf|trn|dl|hpc|mac)/.test(family)) return STANDARD;
-  return undefined;
-}
+import { type Quota, quotaOf } from './quota-table.ts';
 
 export interface QuotaState {
   /** vCPUs; undefined when nobody could tell, and `why` says why. */
   limit?: number;
-  /** vCPUs of pending and running on-demand machines that count against it; undefined when nobody could tell. */
+  /** vCPUs of pending and running machines of the same market that count against it; undefined when nobody could tell. */
   used?: number;
   why?: string;
 }
 
 /** Limit and use. The use is asked for only when the limit alone would allow the type. */
-export async function readQuota(api: AwsApi, type: string, vcpus: number | undefined, signal?: AbortSignal): Promise<QuotaState> {
-  const quota = quotaOf(type);
+export async function readQuota(api: AwsApi, type: string, vcpus: number | undefined, market: Market, signal?: AbortSignal): Promise<QuotaState> {
+  const quota = quotaOf(type, market);
   if (!quota) return { why: `no quota is known for ${type}` };
   let limit: number | undefined;
   try {
@@ -44,11 +26,11 @@ export async function readQuota(api: AwsApi, type: string, vcpus: number | undef
   }
   if (limit === undefined) return { why: `Service Quotas does not say how much ${quota.code} is` };
   if (vcpus === undefined || limit < vcpus) return { limit };
-  const used = await readUse(api, quota, signal);
+  const used = await readUse(api, quota, market, signal);
   return { limit, ...(used === undefined ? {} : { used }) };
 }
 
-async function readUse(api: AwsApi, quota: Quota, signal?: AbortSignal): Promise<number | undefined> {
+async function readUse(api: AwsApi, quota: Quota, market: Market, signal?: AbortSignal): Promise<number | undefined> {
   let used = 0;
   let token: string | undefined;
   try {
@@ -63,7 +45,7 @@ async function readUse(api: AwsApi, quota: Quota, signal?: AbortSignal): Promise
         { signal, once: true, timeoutMs: 5_000 },
       );
       for (const instance of (page.Reservations ?? []).flatMap((one) => one.Instances ?? [])) {
-        if (instance.InstanceLifecycle === 'spot' || quotaOf(instance.InstanceType ?? '') !== quota) continue;
+        if ((instance.InstanceLifecycle === 'spot') !== (market === 'spot') || quotaOf(instance.InstanceType ?? '', market) !== quota) continue;
         const cores = instance.CpuOptions?.CoreCount;
         // Without it a sum would be too small, and that is worse than none.
         if (cores === undefined) return undefined;
@@ -79,15 +61,16 @@ async function readUse(api: AwsApi, quota: Quota, signal?: AbortSignal): Promise
 }
 
 /** Throws `quota` when the type surely does not fit. */
-export function requireQuota(type: string, vcpus: number | undefined, { limit, used = 0 }: QuotaState, region: string): void {
-  const quota = quotaOf(type);
+export function requireQuota(type: string, vcpus: number | undefined, { limit, used = 0 }: QuotaState, market: Market, region: string): void {
+  const quota = quotaOf(type, market);
   if (!quota || vcpus === undefined || limit === undefined || limit - used >= vcpus) return;
   const wanted = used + vcpus;
-  throw new RunctlError('quota', `${type} needs ${vcpus} vCPUs, but the account's quota in ${region} is ${limit}${used > 0 ? `, of which ${used} are in use` : ''}`, {
+  throw new RunctlError('quota', `${type} needs ${vcpus} vCPUs, but the account's ${market === 'spot' ? 'spot quota' : 'quota'} in ${region} is ${limit}${used > 0 ? `, of which ${used} are in use` : ''}`, {
     cause: `quota ${quota.code}, ${quota.name}`,
     hints: [
       `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quota.code} --desired-value ${wanted} --region ${region}`,
-      ...(used > 0 ? [`aws ec2 describe-instances --filters Name=instance-state-name,Values=running --query 'Reservations[].Instances[].[InstanceId,InstanceType,LaunchTime]' --output text --region ${region}`] : []),
+      ...(market === 'spot' ? [`runctl aws create ${type} --on-demand   # has a quota of its own`] : []),
+      ...(used > 0 ? [`aws ec2 describe-instances --filters Name=instance-state-name,Values=running${market === 'spot' ? ' Name=instance-lifecycle,Values=spot' : ''} --query 'Reservations[].Instances[].[InstanceId,InstanceType,LaunchTime]' --output text --region ${region}`] : []),
     ],
     data: { quotaCode: quota.code, quotaVcpus: limit, usedVcpus: used, vcpus },
   });

@@ -107,7 +107,9 @@ async function result(
   timeoutS: number,
   options: ShellOptions,
 ): Promise<ShellResult> {
-  const startedAt = api.clock.monotonic();
+  // What a script takes is work, which does not get faster with a pretend cloud's time.
+  const working = api.clock.computing ?? api.clock.monotonic;
+  const startedAt = working();
   // When SSM itself should have given up; a little more for its own slowness.
   const deadline = startedAt + Math.min((DELIVERY_S + timeoutS + 30) * 1000, options.answerWithinMs ?? Infinity);
   let lookAt = startedAt + LOOK_AT_MACHINE_EVERY_MS;
@@ -116,7 +118,7 @@ async function result(
     await api.clock.sleep(pauseMs + FAILURE_PAUSE_MS * failed, options.signal);
     let invocation: Invocation | undefined;
     try {
-      invocation = await look(api, machine.id, commandId, startedAt, options.signal);
+      invocation = await look(api, machine.id, commandId, () => working() - startedAt, options.signal);
       failed = 0;
     } catch (error) {
       // The next poll is the retry: a client that retries by itself would be a second client to load and connect.
@@ -124,10 +126,10 @@ async function result(
     }
     const status = invocation?.Status ?? 'Pending';
     if (invocation && ['Success', 'Failed', 'TimedOut', 'Cancelled'].includes(status)) {
-      pace.learn(api.clock.monotonic() - startedAt);
+      pace.learn(working() - startedAt);
       return judge(machine, invocation, nonce, timeoutS);
     }
-    const now = api.clock.monotonic();
+    const now = working();
     if (now >= lookAt || now >= deadline) {
       await requireAlive(find, machine.id, options.signal);
       lookAt = now + LOOK_AT_MACHINE_EVERY_MS;
@@ -143,11 +145,11 @@ async function result(
   throw new Error('unreachable');
 }
 
-async function look(api: AwsApi, id: string, commandId: string, startedAt: number, signal?: AbortSignal): Promise<Invocation | undefined> {
+async function look(api: AwsApi, id: string, commandId: string, passedMs: () => number, signal?: AbortSignal): Promise<Invocation | undefined> {
   try {
     return await api.ssm('GetCommandInvocation', { CommandId: commandId, InstanceId: id }, { signal, subject: id, once: true });
   } catch (error) {
-    if (isAwsCode(error, 'InvocationDoesNotExist') && api.clock.monotonic() - startedAt < INVISIBLE_MS) return undefined;
+    if (isAwsCode(error, 'InvocationDoesNotExist') && passedMs() < INVISIBLE_MS) return undefined;
     throw error;
   }
 }

@@ -25,3 +25,15 @@ export function readableReason(code: string | undefined, message: string | undef
 }
 
 export const STATE_REASONS: readonly (readonly [string, string])[] = Object.entries(REASONS);
+
+/** Whether a StateReason code, or a StateTransitionReason, says that EC2 took a spot machine back. */
+export function isInterruption(reason: string | undefined): boolean {
+  return /^Server\.SpotInstance(Termination|Shutdown)\b/.test(reason ?? '');
+}
+
+/** Epoch ms, whole seconds, of "User initiated (2026-01-01 00:00:00 GMT)". A machine that shut itself down has no such text. */
+export function timeInReason(transitionReason: string | undefined): number | undefined {
+  const [, day, time] = /\((\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) (?:GMT|UTC)\)/.exec(transitionReason ?? '') ?? [];
+  const at = Date.parse(`${day}T${time}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}

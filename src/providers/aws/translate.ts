@@ -58,6 +58,7 @@ function fromService(error: ForeignError, context: CallContext): RunctlError {
       ...(requestId ? { requestId } : {}),
       ...(bucketRegion ? { bucketRegion } : {}),
       docs: row?.docs ?? pageOfService(context.service),
+      ...(row?.refusal ? { refusal: row.refusal } : {}),
       ...(code === 'endpoint-unreachable' ? { sent: 'maybe' } : {}),
     },
   });

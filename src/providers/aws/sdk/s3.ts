@@ -6,6 +6,7 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   ListBucketsCommand,
+  ListObjectsV2Command,
   PutBucketEncryptionCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
@@ -20,6 +21,7 @@ export const operations = {
   DeleteObject: DeleteObjectCommand,
   HeadBucket: HeadBucketCommand,
   ListBuckets: ListBucketsCommand,
+  ListObjectsV2: ListObjectsV2Command,
   PutBucketEncryption: PutBucketEncryptionCommand,
   PutPublicAccessBlock: PutPublicAccessBlockCommand,
 };
