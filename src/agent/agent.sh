@@ -252,7 +252,12 @@ runctl_facts() { # of rc_run, after runctl_phase
   runctl_say started_at "$rc_started"
   runctl_say ended_at "$rc_ended"
   runctl_say heartbeat_at "$rc_beat"
+  runctl_lease_facts
   [ -d "$rc_run" ] || return 0
+  if [ -f "$rc_run/lease_ended" ]; then
+    read -r rc_value <"$rc_run/lease_ended"
+    runctl_say ended_by_lease "$rc_value"
+  fi
   runctl_say now_at "$(date +%s)"
   if runctl_rebooted; then
     runctl_booted
@@ -271,6 +276,14 @@ runctl_facts() { # of rc_run, after runctl_phase
     runctl_say64 checkpoint "$rc_newest"
     runctl_say checkpoint_at "$(runctl_mtime "$rc_newest")"
   fi
+}
+# shellcheck disable=SC2154
+runctl_lease_facts() { # what the keeper of the machine's lease wrote last; nothing where there is none
+  runctl_lease_place
+  [ -f "$rc_lease/facts" ] || return 0
+  while IFS='=' read -r rc_key rc_value; do
+    case $rc_key in lease_*) runctl_say "$rc_key" "$rc_value" ;; esac
+  done <"$rc_lease/facts"
 }
 runctl_bytes() { # OFFSET MAX_BYTES: of the log
   runctl_say offset "$1"
@@ -292,9 +305,10 @@ runctl_status() { # [RUN_ID]: the newest launched when none is named
 }
 runctl_started() { # PID FILE FILE: whether the process has written one of the files; false when it is gone, or after 30 s
   rc_child=$1
-  rc_until=$(($(date +%s) + 30))
+  rc_looks=1500 # counted, not timed: somebody may set the clock meanwhile
   until [ -f "$2" ] || [ -f "$3" ]; do
-    if [ "$(date +%s)" -ge "$rc_until" ] || ! runctl_proc "$rc_child" || [ "${rc_state#Z}" != "$rc_state" ]; then
+    rc_looks=$((rc_looks - 1))
+    if [ "$rc_looks" -lt 0 ] || ! runctl_proc "$rc_child" || [ "${rc_state#Z}" != "$rc_state" ]; then
       # It may have written them between the two looks.
       [ -f "$2" ] || [ -f "$3" ] || return 1
       return 0
@@ -439,6 +453,12 @@ runctl_main() {
       ;;
     prepare | launch | status | jobs | watch | log | stop | pack-outputs)
       runctl_home
+      # Somebody is there: a machine whose lease ends leaves him time to fetch the results.
+      case $rc_word in watch | log | pack-outputs)
+        runctl_lease_place
+        [ ! -f "$rc_lease/lease" ] || echo "$$" >"$rc_lease/contact"
+        ;;
+      esac
       [ "$rc_word" != pack-outputs ] || rc_word=pack
       "runctl_$rc_word" "$@"
       ;;

@@ -38,6 +38,7 @@ const AGENT_ERRORS: Record<string, ErrorCode> = {
   'log-unwritable': 'wrong-state',
   'not-started': 'wrong-state',
   'no-process': 'wrong-state',
+  'not-held': 'wrong-state',
   'no-directory': 'not-found',
   'not-measured': 'wrong-state',
   'no-python': 'dependencies-failed',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { RunctlError } from '../core/errors.ts';
 import type { JobPhase, JobStatus, KnownJob } from '../core/job.ts';
 import { shellWord } from '../core/quote.ts';
+import { LEASE_REASONS, readLeaseFacts } from './lease-facts.ts';
 import { type Answer, type Facts, broken, count, data, epochMs, maybe, oneOf, readFacts, text } from './facts.ts';
 
 export interface PreparedRun {
@@ -192,6 +193,8 @@ function toStatus(facts: Facts): JobStatus {
     checkpointAt: maybe(facts, 'checkpoint_at', epochMs),
     // The cut at 4 KiB may fall inside a character; its rest would show as U+FFFD.
     logTail: tail?.subarray(firstCharacter(tail)).toString('utf8'),
+    lease: readLeaseFacts(facts),
+    endedByLease: maybe(facts, 'ended_by_lease', (all, key) => oneOf(all, key, LEASE_REASONS)),
   };
   return Object.fromEntries(Object.entries(status).filter(([, value]) => value !== undefined)) as unknown as JobStatus;
 }

@@ -6,6 +6,7 @@ import type { JobSpec } from '../core/job.ts';
 import launchSh from './agent-launch.sh?raw';
 import agentSh from './agent.sh?raw';
 import commandSh from './agent-command.sh?raw';
+import placeSh from './lease-place.sh?raw';
 import machinePy from './machine.py?raw';
 import { shellQuote } from '../core/quote.ts';
 
@@ -15,7 +16,7 @@ export function strip(source: string): string {
   return lines.filter((line) => line !== '' && !line.startsWith('#')).join('\n');
 }
 
-export const AGENT = strip(agentSh);
+export const AGENT = `${strip(placeSh)}\n${strip(agentSh)}`;
 export const LAUNCHING_AGENT = `${AGENT}\n${strip(launchSh)}`;
 
 const COMMAND_AGENT = `${AGENT}\n${strip(commandSh)}`;
