@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { HourlyPrice } from '../core/machine.ts';
-import { accruedMicroUsd, billedSeconds, costMicroUsd, describeEstimate, estimate, machineCost } from './cost.ts';
+import { billOf } from './bill.ts';
+import { accruedMicroUsd, billedSeconds, costMicroUsd, machineCost } from './cost.ts';
 
 const price: HourlyPrice = { computeMicroUsd: 10_400, storageMicroUsd: 3_288, addressMicroUsd: 5_000, source: 'built-in table 2026-08-17' };
 const hourly = fc.integer({ min: 0, max: 500_000_000 });
@@ -57,11 +58,14 @@ describe('cost', () => {
     );
   });
 
-  test('the estimate is told with its parts, its source and what is unknown', () => {
-    expect(estimate(price, 24)).toMatchObject({ totalMicroUsd: 18_688 * 24 });
-    expect(describeEstimate(price)).toBe('$0.0187/h, $0.45/day (machine $0.0104 + disk $0.0033 + address $0.005 an hour; built-in table 2026-08-17)');
-    expect(describeEstimate({ ...price, storageMicroUsd: 0, addressMicroUsd: 0 })).toBe('$0.0104/h, $0.25/day (machine $0.0104 an hour; built-in table 2026-08-17)');
-    expect(describeEstimate({ ...price, computeMicroUsd: undefined })).toBe('price unknown (besides disk $0.0033 + address $0.005 an hour)');
-    expect(describeEstimate({ computeMicroUsd: undefined, storageMicroUsd: 0, addressMicroUsd: 0, source: '' })).toBe('price unknown');
+  test('R025 R224 the estimate is what the bill will be: the disk by its GB-months, without the rounding of an hour', () => {
+    const exact = { ...price, storage: { gb: 30, microUsdPerGbMonth: 80_000 } };
+    const day = { runningSeconds: [86_400], storageSeconds: 86_400 };
+    expect(machineCost(exact, day)).toMatchObject({ storageMicroUsd: 80_000, totalMicroUsd: (10_400 + 5_000) * 24 + 80_000 });
+    expect(machineCost(price, day)).toMatchObject({ totalMicroUsd: 18_688 * 24 });
+    for (const seconds of [1, 60, 3_601, 86_401]) {
+      const used = { machineId: 'i-1', runs: [{ from: 0, to: seconds * 1000, market: 'on-demand' as const, prices: [{ at: 0, microUsdPerHour: 10_400 }], addressMicroUsdPerHour: 5_000 }], disks: [{ id: 'vol-1', gb: 30, microUsdPerGbMonth: 80_000, from: 0, to: seconds * 1000, onTermination: true }] };
+      expect(machineCost(exact, { runningSeconds: [seconds], storageSeconds: seconds }).totalMicroUsd).toBe(billOf(used, 0).totalMicroUsd);
+    }
   });
 });

@@ -1,11 +1,13 @@
 // Prices x time in whole micro-dollars. Pure: where prices come from is the providers' business, when a machine ran the caller's.
 import type { HourlyPrice } from '../core/machine.ts';
-import { formatUsd, type MicroUsd } from '../core/money.ts';
+import type { MicroUsd } from '../core/money.ts';
 
 /** EC2 bills Linux machines, gp3 disks and public addresses by the second, with at least a minute for each start. */
 export const MINIMUM_BILLED_SECONDS = 60;
 
 export const ONE_DAY_HOURS = 24;
+
+const MONTH_SECONDS = 720n * 3600n;
 
 /** Started seconds count whole; a start that was billed at all counts as a minute at least. */
 export function billedSeconds(seconds: number): number {
@@ -44,30 +46,18 @@ export function machineCost(price: HourlyPrice, usage: Usage): Cost {
   const overStarts = (hourly: MicroUsd): MicroUsd => usage.runningSeconds.reduce((sum, seconds) => sum + costMicroUsd(hourly, seconds), 0);
   return withTotal({
     computeMicroUsd: price.computeMicroUsd === undefined ? undefined : overStarts(price.computeMicroUsd),
-    storageMicroUsd: costMicroUsd(price.storageMicroUsd, usage.storageSeconds),
+    storageMicroUsd: diskCost(price, billedSeconds(usage.storageSeconds)),
     addressMicroUsd: overStarts(price.addressMicroUsd),
   });
 }
 
-/** What it would cost to keep a machine running for so long. */
-export function estimate(price: HourlyPrice, hours: number): Cost {
-  const seconds = hours * 3600;
-  return machineCost(price, { runningSeconds: [seconds], storageSeconds: seconds });
+/** As disks are billed, by the GB-month of 720 hours, where that price is known. */
+function diskCost({ storage, storageMicroUsd }: HourlyPrice, seconds: number): MicroUsd {
+  if (!storage) return accruedMicroUsd(storageMicroUsd, seconds);
+  const parts = BigInt(storage.gb) * BigInt(storage.microUsdPerGbMonth) * BigInt(seconds);
+  return Number((parts + MONTH_SECONDS / 2n) / MONTH_SECONDS);
 }
 
 function withTotal(parts: Cost): Cost {
   return { ...parts, totalMicroUsd: parts.computeMicroUsd === undefined ? undefined : parts.computeMicroUsd + parts.storageMicroUsd + parts.addressMicroUsd };
-}
-
-/** "$0.0187/h, $0.45/day (machine $0.0104 + disk $0.0033 + address $0.005 an hour; AWS Price List API 2026-08-17)" */
-export function describeEstimate(price: HourlyPrice): string {
-  const { storageMicroUsd, addressMicroUsd, computeMicroUsd, source } = price;
-  const extras = [
-    ...(storageMicroUsd > 0 ? [`disk ${formatUsd(storageMicroUsd)}`] : []),
-    ...(addressMicroUsd > 0 ? [`address ${formatUsd(addressMicroUsd)}`] : []),
-  ];
-  if (computeMicroUsd === undefined) return `price unknown${extras.length > 0 ? ` (besides ${extras.join(' + ')} an hour)` : ''}`;
-  const hour = estimate(price, 1).totalMicroUsd!;
-  const day = estimate(price, ONE_DAY_HOURS).totalMicroUsd!;
-  return `${formatUsd(hour)}/h, ${formatUsd(day, 2)}/day (${[`machine ${formatUsd(computeMicroUsd)}`, ...extras].join(' + ')} an hour; ${source})`;
 }

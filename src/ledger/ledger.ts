@@ -4,6 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RunctlError } from '../core/errors.ts';
 import { effectToken } from '../core/ids.ts';
+import { type MachineLedger, machineLedger } from './machines.ts';
 import { redact } from '../core/secrets.ts';
 import { currentOwner, type Owner } from './owner.ts';
 import type { CostRecord, EffectRecord, EffectState, RunRecord, RunState, StepRecord } from './records.ts';
@@ -11,9 +12,9 @@ import { effectOf, json, runOf, stepOf } from './rows.ts';
 import { migrate } from './schema.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
 
-export type { RunRecord, RunState } from './records.ts';
+export type { MachineRecord, RunRecord, RunState, StepRecord } from './records.ts';
 
-export interface Ledger {
+export interface Ledger extends MachineLedger {
   readonly path: string;
   beginRun(run: { id: string; verb: string; request: unknown; project?: string; nowMs: number }): void;
   setMachine(runId: string, machineId: string, provider: string): void;
@@ -33,6 +34,9 @@ export interface Ledger {
   settle(outcome: { runId: string; step: string; attempt: number; state: Exclude<EffectState, 'intended'>; resourceId?: string; outcome?: unknown; nowMs: number }): void;
   /** Intents without an outcome, oldest first: after a crash, the only things that may have happened unseen. */
   findOpenEffects(runId?: string): EffectRecord[];
+  /** The latest moment of this kind in a run; a later one replaces it. */
+  mark(runId: string, kind: string, atMs: number): void;
+  markOf(runId: string, kind: string): number | undefined;
   addCost(cost: CostRecord): void;
   costsOf(runId: string): CostRecord[];
   findRun(runId: string): RunRecord | undefined;
@@ -92,6 +96,7 @@ function ledgerOver(sqlite: Sqlite, path: string): Ledger {
 
   return {
     path,
+    ...machineLedger(sqlite),
     findRun,
     beginRun: ({ id, verb, request, project, nowMs }) => {
       const owner = currentOwner();
@@ -149,6 +154,13 @@ function ledgerOver(sqlite: Sqlite, path: string): Ledger {
         ? sqlite.all(`SELECT * FROM effects WHERE state = 'intended' ORDER BY intended_at, rowid`)
         : sqlite.all(`SELECT * FROM effects WHERE state = 'intended' AND run_id = ? ORDER BY intended_at, rowid`, runId)
       ).map(effectOf),
+    mark: (runId, kind, atMs) => {
+      sqlite.run('INSERT INTO marks VALUES (?, ?, ?) ON CONFLICT (run_id, kind) DO UPDATE SET at = max(at, excluded.at)', runId, kind, Math.round(atMs));
+    },
+    markOf: (runId, kind) => {
+      const at = sqlite.all('SELECT at FROM marks WHERE run_id = ? AND kind = ?', runId, kind)[0]?.at;
+      return at === undefined ? undefined : Number(at);
+    },
     addCost: ({ runId, machineId, category, seconds, costMicroUsd, at }) => {
       sqlite.run('INSERT INTO costs VALUES (?, ?, ?, ?, ?, ?)', runId, machineId, category, Math.round(seconds), costMicroUsd ?? null, at);
     },

@@ -1,5 +1,7 @@
 // What the ledger remembers: runs, their steps, effects on the world, costs. Types only.
+import type { Machine, MachineState, Market } from '../core/machine.ts';
 import type { MicroUsd } from '../core/money.ts';
+import type { MachineUsage } from '../core/usage.ts';
 import type { Owner } from './owner.ts';
 
 export type RunState = 'open' | 'succeeded' | 'failed' | 'interrupted';
@@ -54,4 +56,48 @@ export interface CostRecord {
   /** Undefined when the price was unknown. */
   costMicroUsd?: MicroUsd;
   at: number;
+}
+
+/** A machine as it was last seen, and everything it is billed for. */
+export interface MachineRecord {
+  id: string;
+  provider: string;
+  /** Of a cloud that bills nobody; see Provider.pretend. */
+  pretend: boolean;
+  region: string;
+  zone?: string;
+  type: string;
+  market: Market;
+  project?: string;
+  owner?: string;
+  /** Run that made it. */
+  runId?: string;
+  state: MachineState;
+  firstSeenAt: number;
+  seenAt: number;
+  usage: MachineUsage;
+}
+
+/** What a machine was planned to have, for bills of machines that nobody saw running. */
+export interface PlannedParts {
+  diskGb: number;
+  addressMicroUsdPerHour: MicroUsd;
+}
+
+export interface Sighting {
+  machine: Machine;
+  pretend: boolean;
+  /** What the cloud tells of it, where it was asked. */
+  usage?: MachineUsage;
+  plan?: PlannedParts;
+  nowMs: number;
+}
+
+export interface MachineFilter {
+  pretend?: boolean;
+  /** Only those that were not terminated when last seen. */
+  alive?: boolean;
+  /** Only those that were seen since, epoch ms. */
+  sinceMs?: number;
+  project?: string;
 }

@@ -55,6 +55,54 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX costs_by_run ON costs (run_id);
   `,
+  `
+  CREATE TABLE machines (
+    id TEXT PRIMARY KEY,
+    provider TEXT NOT NULL,
+    pretend INTEGER NOT NULL,
+    region TEXT NOT NULL,
+    zone TEXT,
+    type TEXT NOT NULL,
+    market TEXT NOT NULL,
+    project TEXT,
+    owner TEXT,
+    run_id TEXT,
+    state TEXT NOT NULL,
+    plan TEXT,
+    first_seen_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX machines_alive ON machines (state) WHERE state <> 'terminated';
+  CREATE TABLE machine_runs (
+    machine_id TEXT NOT NULL REFERENCES machines (id),
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER,
+    at_most INTEGER NOT NULL,
+    interrupted INTEGER NOT NULL,
+    market TEXT NOT NULL,
+    prices TEXT NOT NULL,
+    address_micro_usd INTEGER NOT NULL,
+    PRIMARY KEY (machine_id, from_ms)
+  ) STRICT;
+  CREATE TABLE machine_disks (
+    machine_id TEXT NOT NULL REFERENCES machines (id),
+    volume_id TEXT NOT NULL,
+    gb INTEGER NOT NULL,
+    micro_usd_per_gb_month INTEGER,
+    from_ms INTEGER NOT NULL,
+    to_ms INTEGER,
+    at_most INTEGER NOT NULL,
+    on_termination INTEGER NOT NULL,
+    PRIMARY KEY (machine_id, volume_id)
+  ) STRICT;
+  CREATE TABLE marks (
+    run_id TEXT NOT NULL REFERENCES runs (id),
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (run_id, kind)
+  ) STRICT;
+  CREATE INDEX runs_by_machine ON runs (machine_id);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
