@@ -22,7 +22,7 @@ module.exports = {
     room('engine', ['core/', ...TRADES.map((trade) => `${trade}/`)], 'stories know trades and ports, never providers, sim, ui, cli'),
     room('ui', ['core/'], 'listens to events, nothing else'),
     room('cli', ['core/', 'ui/'], 'grammar'),
-    room('commands', ['cli/', 'core/', 'engine/', 'ui/', 'app/command-app', 'config/', 'sim/daemon', 'providers/aws/(policies|error-row|error-table|state-reason)'], 'words to a request, a result to lines'),
+    room('commands', ['cli/', 'core/', 'engine/', 'ui/', 'app/command-app', 'config/', 'sim/daemon', 'providers/aws/(policies|error-row|error-table|state-reason|spot-status)'], 'words to a request, a result to lines'),
     room('app', ['core/', 'engine/', 'providers/', 'sim/daemon', 'ui/', ...TRADES.map((trade) => `${trade}/`)], 'wiring: the only room that chooses between real and built-in cloud'),
     {
       name: 'sim-inside',

@@ -53,8 +53,8 @@ describe.concurrent('R205 weather from the command line', () => {
       await runCli(['sim', 'stop'], { state });
       await runCli(['sim', 'start'], { state });
       expect(await kinds()).toEqual(['slow', 'reset']);
-      await runCli(['sim', 'weather', 'load', file('weather.json', '{ "weather": [{ "kind": "bucket-elsewhere", "bucket-region": "eu-west-1" }] }')], { state });
-      expect(await kinds()).toEqual(['bucket-elsewhere']);
+      await runCli(['sim', 'weather', 'load', file('weather.json', '{ "weather": [{ "kind": "bucket-elsewhere", "bucket-region": "eu-west-1" }, { "kind": "spot-price", "type": "t3.micro", "price": 0.02, "for": "1h" }] }')], { state });
+      expect(await kinds()).toEqual(['bucket-elsewhere', 'spot-price']);
       const wrong: [string, string, RegExp][] = [
         ['half.toml', '[[weather]]\nkind = "throttle"\n[[weather]]\nkind = "thunder"\n', /^1 error: there is no weather of kind "thunder"/],
         ['broken.toml', '[[weather', /^3 error: \S+broken\.toml:1:\d+ is not valid TOML/],
@@ -67,7 +67,7 @@ describe.concurrent('R205 weather from the command line', () => {
         expect(`${code} ${stderr}`).toMatch(expected);
       }
       expect(`${(await runCli(['sim', 'start', '--weather', 'absent.toml'], { state })).stderr}`).toContain('absent.toml cannot be read');
-      expect(await kinds(), 'what was refused changed nothing').toEqual(['bucket-elsewhere']);
+      expect(await kinds(), 'what was refused changed nothing').toEqual(['bucket-elsewhere', 'spot-price']);
       await runCli(['sim', 'reset', '--yes'], { state });
       expect(await kinds()).toEqual([]);
     });

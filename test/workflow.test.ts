@@ -62,10 +62,14 @@ describe('R088 R115 one command from nothing to results, with and without a buck
     s3.destroy();
   });
 
-  test('the cloud\'s own meter agrees with the cost that is told', async () => {
+  test('R207 R087 the cloud\'s own meter agrees with the cost that is told, to the micro-dollar, and with its phases', async () => {
     await open();
     const result = await run();
-    expect(Math.abs(t.sim.meter().totalMicroUsd - result.costUsd! * 1_000_000)).toBeLessThanOrEqual(60);
+    expect(result).not.toHaveProperty('costIsAtMost');
+    expect(Math.round(result.costUsd! * 1_000_000)).toBe(t.sim.meter().totalMicroUsd);
+    const { phases } = await showRun(t.app, result.runId);
+    expect(t.ledger.markOf(result.runId, 'checkpoint')).toBeGreaterThan(0);
+    expect(Math.round(phases!.reduce((sum, phase) => sum + phase.costUsd!, 0) * 1_000_000)).toBe(t.sim.meter().totalMicroUsd);
   });
 });
 
@@ -145,7 +149,8 @@ describe('R090 R115 failure and recovery: a failed training', () => {
     const runId = t.ledger.listRuns({ limit: 1 })[0]!.id;
     expect(existsSync(join(t.project, 'runs', runId, 'checkpoints/one.json'))).toBe(true);
     expect(readFileSync(join(t.project, 'runs', runId, 'training_exit_code.txt'), 'utf8').trim()).toBe('3');
-    expect((await showRun(t.app, runId)).costUsd).toBeGreaterThan(0);
+    // R207: after a failure too.
+    expect(Math.round((await showRun(t.app, runId)).costUsd! * 1_000_000)).toBe(t.sim.meter().totalMicroUsd);
     expect(await alive()).toEqual([]);
   });
 
@@ -155,6 +160,9 @@ describe('R090 R115 failure and recovery: a failed training', () => {
     expect(await alive()).toEqual(['stopped']);
     await failure(run({ args: ['3'], onFailure: 'keep' }));
     expect((await alive()).sort()).toEqual(['running', 'stopped']);
+    // R207: both are within the minute that is billed at least.
+    const costs = await Promise.all(t.ledger.listRuns().map(async ({ id }) => (await showRun(t.app, id)).costUsd!));
+    expect(Math.round((costs[0]! + costs[1]!) * 1_000_000)).toBe(t.sim.meter().totalMicroUsd);
     expect(t.events.some((event) => event.kind === 'note' && /keeps running and costs \$/.test(event.text))).toBe(true);
   });
 

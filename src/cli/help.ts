@@ -6,6 +6,7 @@ import { wordsBelow, type WordTable } from './words.ts';
 const GROUP_SUMMARIES: Record<string, string> = {
   aws: 'machines on AWS EC2: create, train, watch, stop, terminate',
   workflow: 'whole stories in one command',
+  resources: 'what you have in the cloud, what it costs and has cost, and removing what was left behind',
   runs: 'what was run, with steps and costs',
   config: 'show and change settings',
   sim: 'the built-in cloud: an AWS-compatible server on this machine',

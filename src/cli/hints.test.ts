@@ -8,6 +8,8 @@ test.each([
   ['one that may not replaces itself', '--output json', ['aws', 'status', 'i-1', '--output', 'yaml', '--sim'], 'runctl aws status i-1 --sim --output json'],
   ['also in one word', '--project-root /p', ['aws', 'train', 'i-1', 't.py', '--project-root=/q'], 'runctl aws train i-1 t.py --project-root /p'],
   ['a switch takes no value along', '--yes', ['sim', 'reset', '--yes', '--output', 'json'], 'runctl sim reset --output json --yes'],
+  ['what contradicts it goes', '--on-demand', ['aws', 'create', 'g5.xlarge', '--spot', '--spot-timeout', '20s', '--types=a.b,c.d', '--wait'], 'runctl aws create g5.xlarge --wait --on-demand'],
+  ['a policy replaces the other word for one', '--on-spot-failure wait', ['aws', 'create', 'g5.xlarge', '--spot', '--no-fallback'], 'runctl aws create g5.xlarge --spot --on-spot-failure wait'],
   ['arguments of the script replace those given in other ways', '-- --lr 1', ['aws', 'train', 'i-1', 't.py', '--args', '--lr 2', '--', '--lr', '1'], 'runctl aws train i-1 t.py -- --lr 1'],
   ['what is too long to read stays a flag', '--yes', ['aws', 'train', 'i-1', 't.py', '--', 'x'.repeat(2000)], '--yes'],
   ['a command goes to the same cloud', 'runctl aws start i-1 --wait', ['aws', 'train', 'i-1', 't.py', '--sim', '-c', 'my file.toml'], "runctl aws start i-1 --wait --sim -c 'my file.toml'"],

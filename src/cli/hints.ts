@@ -7,7 +7,13 @@ const REPEATABLE = new Set(['--include-pattern']);
 /** Flags that say which cloud is meant; a hint that lacks them would speak of another. */
 const PLACE = [/^--sim$/, /^--region$/, /^(?:--config|-c)$/];
 /** Commands that look at a cloud. */
-const ASKS_A_CLOUD = /^runctl (?:aws (?!policy)|workflow |doctor\b)(?!.* --help)/;
+const ASKS_A_CLOUD = /^runctl (?:aws (?!policy)|workflow |resources |doctor\b)(?!.* --help)/;
+/** What contradicts a flag goes when that flag comes: switches, and flags with their values. */
+const CONTRADICTED: Record<string, { switches: string[]; valued: string[] }> = {
+  '--on-demand': { switches: ['--spot', '--fail-if-no-spot', '--no-fallback'], valued: ['--spot-timeout', '--spot-max-price', '--types', '--on-spot-failure'] },
+  '--spot': { switches: ['--on-demand', '--no-spot'], valued: [] },
+  '--on-spot-failure': { switches: ['--fail-if-no-spot', '--no-fallback'], valued: [] },
+};
 /** A command with whole data sets in its arguments is not shown again. */
 const MOST_CHARS = 1_000;
 
@@ -20,7 +26,9 @@ export function completeHint(hint: string, argv: readonly string[]): string {
   const flag = /^--[^\s=]*/.exec(hint)?.[0] ?? '';
   // `-- words` are arguments of the script: instead of those that were given, in whichever way.
   const script = flag === '--';
-  const kept = REPEATABLE.has(flag) ? own : without(own, script ? '--args' : flag, script || /\s/.test(hint));
+  const { switches = [], valued = [] } = CONTRADICTED[flag] ?? {};
+  const fitting = valued.reduce((words, one) => without(words, one, true), switches.reduce((words, one) => without(words, one, false), own));
+  const kept = REPEATABLE.has(flag) ? fitting : without(fitting, script ? '--args' : flag, script || /\s/.test(hint));
   const words = ['runctl', ...kept.map(shellWord), hint, ...(script ? [] : argv.slice(end).map(shellWord))].join(' ');
   return words.length > MOST_CHARS ? hint : words;
 }

@@ -32,8 +32,8 @@ describe('R111 error texts lead to the entry about them', () => {
   });
 
   test('R111 spot codes lead to what holds about spot now', () => {
-    expect(explain('SpotMaxPriceTooLow').docs).toContain('docs/troubleshooting.md#spot-fell-back-to-on-demand');
-    expect(explain('spot-fell-back-to-on-demand').section).toContain('on-demand machines only');
+    expect(explain('SpotMaxPriceTooLow').docs).toContain('docs/troubleshooting.md#no-spot-capacity');
+    expect(explain('spot-fell-back-to-on-demand').section).toContain('It does not by itself');
   });
 });
 

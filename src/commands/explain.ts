@@ -5,6 +5,7 @@ import { ERROR_CODES, type ErrorCode, RunctlError, docsOf } from '../core/errors
 import { nearest } from '../core/nearest.ts';
 import { ALL_AWS_CODES, bareCode, docsOfRow, rowsOf, sample } from '../providers/aws/error-table.ts';
 import { PAGES } from '../providers/aws/error-row.ts';
+import { SPOT_STATUS } from '../providers/aws/spot-status.ts';
 import { STATE_REASONS, readableReason } from '../providers/aws/state-reason.ts';
 import { defineCommand } from './define.ts';
 
@@ -32,7 +33,7 @@ export interface Topics {
 }
 
 export const explainCommand = defineCommand({
-  description: 'Takes a code of runctl (ssm-not-ready), of AWS (VcpuLimitExceeded, Server.SpotInstanceTermination), or a section of docs/troubleshooting.md. Without one it lists all that it knows.',
+  description: 'Takes a code of runctl (ssm-not-ready), of AWS (VcpuLimitExceeded, Server.SpotInstanceTermination), a status of a spot request (capacity-not-available), or a section of docs/troubleshooting.md. Without one it lists all that it knows.',
   args: [{ name: 'code', summary: 'error code, as the error shows it', optional: true }],
   examples: ['runctl explain ssm-not-ready', 'runctl explain InsufficientInstanceCapacity', 'runctl explain'],
   run: async ({ args }): Promise<Explanation | Topics> => (args['code'] === undefined ? topics() : explain(args['code'])),
@@ -54,7 +55,7 @@ export const explainCommand = defineCommand({
 });
 
 export function topics(): Topics {
-  return { runctl: Object.keys(ERROR_CODES), aws: [...ALL_AWS_CODES, ...STATE_REASONS.map(([code]) => code)].sort(), sections: [...sections().keys()] };
+  return { runctl: Object.keys(ERROR_CODES), aws: [...ALL_AWS_CODES, ...STATE_REASONS.map(([code]) => code), ...SPOT_STATUS.keys()].sort(), sections: [...sections().keys()] };
 }
 
 /** Throws `usage` for a word that is no code. A code of AWS that is not in our table still gets a way on. */
@@ -69,6 +70,11 @@ export function explain(word: string): Explanation {
   if (reason !== undefined) {
     return { topic: reason, kind: 'aws', meaning: readableReason(reason, undefined)!.replace(/ \([^(]*\)$/, ''), causes: ['EC2 says so when it is asked why a machine left the state "running", or never reached it.'], remedies: ['runctl aws status INSTANCE_ID', 'runctl aws start INSTANCE_ID --wait'], docs: [PAGES.states, docsOf('machine-lost')], ...sectionAt(docsOf('machine-lost')) };
   }
+  const spot = SPOT_STATUS.get(word.toLowerCase());
+  if (spot !== undefined) {
+    const own = spot.phase === 'interrupted' || spot.phase === 'ended' ? docsOf('machine-lost') : docsOf('spot-unavailable');
+    return { topic: word.toLowerCase(), kind: 'aws', meaning: spot.says, causes: [spot.why], remedies: [...spot.hints, `runctl explain ${own.split('#')[1]}`], docs: [PAGES.spot, own] };
+  }
   const code = [...ALL_AWS_CODES].find((known) => known.toLowerCase() === bareCode(word).toLowerCase()) ?? word;
   const rows = rowsOf(code);
   const [first] = rows;
@@ -77,7 +83,7 @@ export function explain(word: string): Explanation {
     const { exit, retryable, meaning } = ERROR_CODES[as];
     const own = docsOfRow(first);
     return {
-      topic: code, kind: 'aws', meaning, becomes: as, exitCode: exit, retryable,
+      topic: code, kind: 'aws', meaning: first.meaning ?? meaning, becomes: as, exitCode: exit, retryable,
       causes: [...new Set(rows.map((row) => row.why))],
       remedies: [...new Set([...rows.flatMap((row) => row.hints(sample(code, row))), `runctl explain ${own.startsWith('docs/errors') ? as : own.split('#')[1]}`])],
       docs: [...new Set([page, ...rows.map((row) => row.docs), own])],

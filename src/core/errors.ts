@@ -117,7 +117,7 @@ export class RunctlError extends Error {
   /** What `runctl explain` is to be asked about. It will stand in a command to paste, so nothing but a plain word will do. */
   get topic(): string {
     const awsCode = this.data?.['awsCode'];
-    return typeof awsCode === 'string' && /^[A-Za-z][\w.]{2,80}$/.test(awsCode) ? awsCode : this.code;
+    return typeof awsCode === 'string' && /^[A-Za-z][\w.-]{2,80}$/.test(awsCode) ? awsCode : this.code;
   }
 }
 

@@ -1,4 +1,5 @@
 // The process on the machine, as the machine's own agent tells it. The exit record is the only truth about completion.
+import type { LeaseFacts, LeaseReason } from './lease.ts';
 
 export type JobPhase =
   | 'none' // no job was ever launched there
@@ -37,6 +38,10 @@ export interface JobStatus {
   checkpointAt?: number;
   /** The end of the log (at most 4 KiB), for metrics and error messages. */
   logTail?: string;
+  /** Of the machine, where it has one. */
+  lease?: LeaseFacts;
+  /** The job was told to end because the machine's lease was over, whatever its exit code is. */
+  endedByLease?: LeaseReason;
 }
 
 /** All that the agent needs to start a job. Rendered to a script by agent/. */

@@ -26,6 +26,8 @@ export interface Machine {
   endedAt?: number;
   /** Taken back by the provider, not ended by a person: another one may be bought in its place. */
   interrupted?: boolean;
+  /** It powered itself off: its lease was over, or somebody on it said so. */
+  selfEnded?: boolean;
   /** The market's own record of a spot machine. */
   spotRequestId?: string;
   image?: string;
@@ -66,6 +68,8 @@ export interface Pool {
   onDemandMicroUsdPerHour?: MicroUsd;
   /** How likely capacity is, 1 to 10, where the provider tells. */
   score?: number;
+  /** Pools with the same word share one quota of the account. Absent: those whose types begin with the same letters do. */
+  quota?: string;
 }
 
 /** Every choice made, nothing created yet. `detail` is the provider's own, opaque to the engine. */
@@ -113,4 +117,9 @@ export function runningMicroUsdPerHour(price: HourlyPrice): MicroUsd | undefined
   return price.computeMicroUsd === undefined
     ? undefined
     : price.computeMicroUsd + price.storageMicroUsd + price.addressMicroUsd;
+}
+
+/** The total with another price for compute: disk and address cost the same in both markets. */
+export function hourlyWith(price: HourlyPrice, computeMicroUsd: MicroUsd | undefined): MicroUsd | undefined {
+  return runningMicroUsdPerHour({ ...price, computeMicroUsd });
 }

@@ -1,7 +1,9 @@
 // The ports between the stories and the world: what a provider, a shell on a machine and an object store must offer.
 // Narrow on purpose: if a second implementation is hard to fill in, the port is too wide.
 import type { ErrorCode } from './errors.ts';
+import type { InventoryEnd, InventoryRequest, Item } from './inventory.ts';
 import type { HourlyPrice, Machine, MachinePlan, MachineRef, MachineRequest, Pool } from './machine.ts';
+import type { MachineUsage, Rates, RatesWish } from './usage.ts';
 
 export interface Provider {
   readonly name: string;
@@ -28,6 +30,20 @@ export interface Provider {
   stop(id: string, signal?: AbortSignal): Promise<Machine>;
   terminate(id: string, signal?: AbortSignal): Promise<Machine>;
   price(machine: Machine, signal?: AbortSignal): Promise<HourlyPrice>;
+  /** Hands everything that there is to `visit`, as it is found, in no order. Regions and kinds that refuse are in the result and stop nothing. Absent: nothing outlives this computer. */
+  inventory?(wanted: InventoryRequest, visit: (item: Item) => void, signal?: AbortSignal): Promise<InventoryEnd>;
+  /** Remove a disk, a snapshot, a spot request or an object for good; machines go by `terminate`. Done already is done. */
+  dispose?(item: Exclude<Item, { kind: 'machine' }>, signal?: AbortSignal): Promise<void>;
+  /** The same provider for another region. Closed together with this one. */
+  inRegion?(region: string): Provider;
+  /** The endpoint is not the cloud's own: what it costs there is nobody's money, and is never added to what is. */
+  readonly pretend?: boolean;
+  /** What the cloud tells of the latest start of a machine, and when `disks` shall be asked for of those, without prices. Earlier starts, and disks of terminated machines, clouds forget. Absent: nothing is billed. */
+  usage?(machine: Machine, wanted: { disks: boolean }, signal?: AbortSignal): Promise<MachineUsage>;
+  /** Prices over a time, also of machines that the cloud has forgotten. */
+  rates?(wanted: RatesWish, signal?: AbortSignal): Promise<Rates>;
+  /** Those of these machines that the cloud still knows, in any state; it has forgotten the others. */
+  sightings?(wanted: { ids: string[]; region: string }, signal?: AbortSignal): Promise<Machine[]>;
   /** Hands on the machine. Does not prove that they work: run something. */
   shell(machine: MachineRef): Promise<Shell>;
   /** By id alone, so that it can be asked while `find` is under way. What the control plane says of the shell's readiness, cheaply and without proof; for `status` and for explaining a failure. */
@@ -128,6 +144,8 @@ export interface Question {
   text: string;
   /** The flag that answers it for scripts, e.g. `--yes`. */
   flag: string;
+  /** Called just before somebody is asked: for what must be seen then, and only then. */
+  before?(): void;
 }
 
 /** The only way to ask. True for yes; without anybody to answer it throws `declined` naming the flag. */

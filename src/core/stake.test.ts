@@ -18,3 +18,12 @@ test.each([
   expect(facts.join(' ')).toContain('$0.02 an hour');
   expect(hints[0]).toBe('runctl aws terminate i-1 --wait');
 });
+
+test('R016 left in the middle of buying spot: both ways to look are told, and a spot machine is not to be stopped', () => {
+  const unknown = describeStake({ ...newStake(), launchToken: 'abc', market: 'spot' });
+  expect(unknown.facts).toEqual(['It is not known whether a spot machine was made.']);
+  expect(unknown.hints).toEqual(['aws ec2 describe-instances --filters Name=client-token,Values=abc', 'aws ec2 describe-spot-instance-requests --filters Name=tag:runctl:token,Values=abc']);
+  const train = { ...newStake(), ...MACHINE, verb: 'train', done: new Set(['machine', 'launch']) };
+  expect(describeStake(train).hints).toContain('runctl aws stop i-1');
+  expect(describeStake({ ...train, market: 'spot' }).hints.some((hint) => hint.includes('stop'))).toBe(false);
+});

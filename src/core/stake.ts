@@ -1,5 +1,6 @@
 // What a command has set going and would leave behind if it ended now: kept up to date while it works, so that Ctrl-C, and even
 // a second one that leaves no time to ask anybody, can say what keeps running, what that costs and how to come back.
+import type { Market } from './machine.ts';
 
 export interface Stake {
   provider?: string;
@@ -14,6 +15,8 @@ export interface Stake {
   readonly done: Set<string>;
   /** Token of a machine that was asked for while nobody knows yet whether it was made. */
   launchToken?: string;
+  /** Of the machine, or of the one that was asked for. A spot machine can be terminated, not stopped. */
+  market?: Market;
   /** The machine is gone, or nothing of it is this command's concern any more. */
   settled?: boolean;
   /** It was stopped; what its disk goes on costing, as in `price`. */
@@ -31,8 +34,8 @@ export function describeStake(stake: Stake): { facts: string[]; hints: string[] 
   const { machineId: id, provider, launchToken } = stake;
   if (launchToken !== undefined) {
     return {
-      facts: ['It is not known whether a machine was made.'],
-      hints: [`aws ec2 describe-instances --filters Name=client-token,Values=${launchToken}`],
+      facts: [`It is not known whether a ${stake.market === 'spot' ? 'spot ' : ''}machine was made.`],
+      hints: waysToLook(launchToken, stake.market),
     };
   }
   if (id === undefined || provider === undefined || stake.settled) return { facts: [], hints: [] };
@@ -40,6 +43,14 @@ export function describeStake(stake: Stake): { facts: string[]; hints: string[] 
   const job = jobFact(stake, id);
   if (provider === 'local') return { facts: job ? [job] : [], hints: stake.runId ? [`runctl runs show ${stake.runId}`] : [] };
   return { facts: [...(job ? [job] : []), machineFact(stake, id)], hints: hintsFor(stake, id, provider) };
+}
+
+/** Commands that show what was made for a token of which nobody heard an answer. */
+export function waysToLook(token: string, market: Market | undefined): string[] {
+  return [
+    `aws ec2 describe-instances --filters Name=client-token,Values=${token}`,
+    ...(market === 'spot' ? [`aws ec2 describe-spot-instance-requests --filters Name=tag:runctl:token,Values=${token}`] : []),
+  ];
 }
 
 type JobState = 'none' | 'unknown' | 'running' | 'ending' | 'ended' | 'fetched';
@@ -90,5 +101,5 @@ function hintsFor(stake: Stake, id: string, provider: string): string[] {
   if (stake.verb === 'stop' || stake.verb === 'terminate') return [runctl(`status ${id}`), runctl(`${stake.verb} ${id} --wait`)];
   // A workflow was to clean up behind itself: that comes first, by hand.
   if (stake.verb?.startsWith('workflow')) return [runctl(`terminate ${id} --wait`), ...back];
-  return [...back, ...(state === 'none' ? [] : [runctl(`stop ${id}`)]), runctl(`terminate ${id} --wait`)];
+  return [...back, ...(state === 'none' || stake.market === 'spot' ? [] : [runctl(`stop ${id}`)]), runctl(`terminate ${id} --wait`)];
 }

@@ -1,14 +1,16 @@
 // A machine in a workflow's care: what can be saved is saved, then it goes, stops or stays as the policy says, and what it cost
 // is told. Holds after failures and after Ctrl-C alike.
 import { RunctlError } from '../core/errors.ts';
+import type { Lease } from '../core/lease.ts';
 import type { Machine, MachinePlan } from '../core/machine.ts';
 import { formatUsd } from '../core/money.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
 import type { Outputs } from './collect.ts';
+import { noteMachine } from './cost/cost-actual.ts';
 import { rescue } from './follow.ts';
 import type { LaunchedJob } from './launch-job.ts';
-import { costOfMachine, hourlyText, noteCost } from './money.ts';
+import { type Paid, hourlyText, paidText, settleCost } from './cost/money.ts';
 import type { Say, Story } from './steps.ts';
 import { waitForState, waitUntilReady } from './wait.ts';
 
@@ -20,6 +22,8 @@ export interface Custody {
   provider: Provider;
   story: Story;
   plan: MachinePlan;
+  /** What bounds it. */
+  lease?: Lease;
   machine: Machine;
   /** Seconds since the machine was asked for. */
   elapsed: () => number;
@@ -42,13 +46,14 @@ export async function afterFailure(custody: Custody, policy: OnFailure, error: u
   if (interrupted) app.report({ kind: 'note', level: 'warning', text: farewell(care, onFailure) });
   const stranded = (await save(care, interrupted, error)) === 'stranded' && onFailure === 'terminate';
   try {
-    const end = await letGo(care, stranded ? 'stop' : onFailure);
-    const cost = end.costUsd === undefined ? 'an unknown amount' : `$${end.costUsd.toFixed(6)}`;
-    app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${cost}` });
+    // A spot machine cannot be stopped: it can only be kept.
+    const end = await letGo(care, !stranded ? onFailure : care.machine.market === 'spot' ? 'keep' : 'stop');
+    app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${paidText(end)}` });
+    if (stranded && end.machineState === 'running') app.report({ kind: 'note', level: 'warning', text: `${id} was not terminated: the only copy of the results is on it, and a spot machine cannot be stopped` });
     if (stranded && end.machineState === 'stopped') app.report({ kind: 'note', level: 'warning', text: `${id} was not terminated: the only copy of the results is on its disk, which costs ${formatUsd(care.plan.price.storageMicroUsd)} an hour` });
     if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
     // A stopped machine answers none of what the error would have had people ask it.
-    if (error instanceof RunctlError && stranded) error.hints.splice(0, Infinity, ...error.hints.filter((hint) => !hint.includes(id)), `runctl ${care.provider.name} start ${id} --wait`, `runctl ${care.provider.name} terminate ${id} --wait   (fetches the results first)`);
+    if (error instanceof RunctlError && stranded) error.hints.splice(0, Infinity, ...error.hints.filter((hint) => !hint.includes(id)), ...(end.machineState === 'running' ? [] : [`runctl ${care.provider.name} start ${id} --wait`]), `runctl ${care.provider.name} terminate ${id} --wait   (fetches the results first)`);
     // Whatever the error would have had people do with the machine is no longer to be done.
     if (error instanceof RunctlError && end.machineState === 'terminated') error.hints.splice(0, Infinity, ...new Set([...error.hints.filter((hint) => !hint.includes(id)), `runctl runs show ${care.story.runId}`]));
     if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
@@ -77,6 +82,8 @@ function farewell({ machine, launched, outputs }: Custody, onFailure: OnFailure)
 async function save(care: Custody, interrupted: boolean, error: unknown): Promise<'stranded' | undefined> {
   const { app, provider, story, machine, shell, launched, outputs } = care;
   if (!launched || !shell || outputs || mayStillRun(error)) return undefined;
+  // It powered itself off: nobody answers, and starting it again would cost more than was allowed.
+  if (error instanceof RunctlError && error.code === 'lease-ended') return String(error.data?.['state']).startsWith('stop') ? 'stranded' : undefined;
   // Asking again would not make the results smaller.
   if (error instanceof RunctlError && error.code === 'bucket-missing') return 'stranded';
   if (!(error instanceof RunctlError) || error.code !== 'machine-lost') {
@@ -100,24 +107,28 @@ async function save(care: Custody, interrupted: boolean, error: unknown): Promis
 }
 
 /** Step `terminate` or `stop`, or none: the machine goes, stops or stays; says what it cost so far. */
-export async function letGo(custody: Custody, how: OnFailure): Promise<{ machineState: string; elapsedS: number; costUsd?: number }> {
+export async function letGo(custody: Custody, how: OnFailure): Promise<Paid & { machineState: string; elapsedS: number }> {
   const { app, story, machine, plan } = custody;
   const { id } = machine;
-  let machineState: string = 'running';
+  let left = machine;
   if (how === 'keep') {
     app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
   } else {
-    machineState = await release(custody, how === 'stop' ? 'stop' : 'terminate');
-    if (app.stake && machineState === 'stopped') app.stake.stoppedAt = `${formatUsd(plan.price.storageMicroUsd)} an hour`;
+    left = await release(custody, how === 'stop' ? 'stop' : 'terminate');
+    if (app.stake && left.state === 'stopped') app.stake.stoppedAt = `${formatUsd(plan.price.storageMicroUsd)} an hour`;
     else if (app.stake) app.stake.settled = true;
   }
   const elapsedS = custody.elapsed();
-  const cost = costOfMachine(plan.price, elapsedS);
-  await noteCost(app, story.runId, id, elapsedS, cost);
-  return { machineState, elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 };
+  const paid = await settleCost(app, custody.provider, story.runId, { machine: how === 'keep' ? await asItIs(custody) : left, elapsedS, plan, lease: custody.lease });
+  return { machineState: how === 'keep' ? 'running' : left.state, elapsedS, ...paid };
 }
 
-async function release({ app, provider, story, machine }: Custody, verb: 'stop' | 'terminate'): Promise<string> {
+/** A machine that stays, as the cloud knows it now: custody has known it since it was made. */
+async function asItIs({ app, provider, machine }: Custody): Promise<Machine> {
+  return (await provider.find(machine.id, app.signal).catch(() => undefined)) ?? machine;
+}
+
+async function release({ app, provider, story, machine, plan }: Custody, verb: 'stop' | 'terminate'): Promise<Machine> {
   const { id } = machine;
   const settle = async (now: Machine, say?: Say): Promise<Machine> => {
     if (now.state === 'terminated') return now;
@@ -128,6 +139,7 @@ async function release({ app, provider, story, machine }: Custody, verb: 'stop' 
     const now = await provider.find(id, app.signal);
     // Gone already: nothing is left to be ended, and the cloud forgets a terminated machine after a while.
     if (!now) return { ...machine, state: 'terminated' };
+    await noteMachine(app, provider, now, plan);
     return now.state === 'terminated' || now.state === 'shutting-down' ? now : provider[verb](id, app.signal);
   };
   const gone = await story
@@ -140,7 +152,7 @@ async function release({ app, provider, story, machine }: Custody, verb: 'stop' 
       if (!(error instanceof RunctlError) || error.code !== 'state-unusable') throw error;
       return settle(await act());
     });
-  return gone.state;
+  return gone;
 }
 
 function comeBack({ provider, machine }: Custody): string[] {

@@ -6,6 +6,7 @@ import type { JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { rememberCheckpoints } from './cost/checkpoint-mark.ts';
 import { type Outputs, collectOutputs, describeOutputs } from './collect.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { LineCutter } from './lines.ts';
@@ -21,6 +22,7 @@ export async function followJob(app: App, provider: Provider, story: Story, mach
     async (say) => {
       const cutter = new LineCutter();
       const heartbeat = createHeartbeat(app, machine);
+      const remember = rememberCheckpoints(app, story.runId);
       say(heartbeat.now);
       const tell = (text: string): void => {
         app.report({ kind: 'log.line', text });
@@ -31,6 +33,7 @@ export async function followJob(app: App, provider: Provider, story: Story, mach
       for await (const chunk of watchJob(app, provider, machine, shell, options)) {
         cutter.lines(chunk.bytes).forEach(tell);
         heartbeat.answered(chunk.status);
+        await remember(chunk.status);
         last = chunk.status;
       }
       cutter.rest().forEach(tell);

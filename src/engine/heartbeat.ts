@@ -5,6 +5,7 @@ import type { JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
+import { leaseWatch } from './lease/lease-watch.ts';
 import type { Trouble } from './trouble.ts';
 
 /** A log younger than this is not worth a word. */
@@ -24,9 +25,12 @@ export interface Heartbeat {
 
 export function createHeartbeat(app: App, machine: Machine): Heartbeat {
   const { clock, report } = app;
+  const watchLease = leaseWatch(app, machine);
   const hangMs = app.config.train.hang_minutes * 60_000;
+  // An answer takes its time also where the pretend cloud's runs faster.
+  const working = (): number => (clock.computing ?? clock.monotonic)();
   let progress: string | undefined;
-  let heard: { at: number; logAgeMs?: number } | undefined;
+  let heard: { at: number; workedAt: number; logAgeMs?: number } | undefined;
   let trouble: Trouble | undefined;
   let hangTold = false;
 
@@ -53,8 +57,9 @@ export function createHeartbeat(app: App, machine: Machine): Heartbeat {
       if (epoch !== undefined) progress = `epoch ${epoch}${epochs === undefined ? '' : `/${epochs}`}${loss === undefined ? '' : `, loss ${loss}`}`;
     },
     answered(status) {
-      heard = { at: clock.monotonic(), ...(status.nowAt !== undefined && status.logAt !== undefined ? { logAgeMs: status.nowAt - status.logAt } : {}) };
+      heard = { at: clock.monotonic(), workedAt: working(), ...(status.nowAt !== undefined && status.logAt !== undefined ? { logAgeMs: status.nowAt - status.logAt } : {}) };
       watchForHang(status);
+      watchLease(status.lease);
     },
     trouble(now) {
       if (trouble?.who !== now.who) report({ kind: 'note', level: 'warning', text: now.text });
@@ -67,7 +72,7 @@ export function createHeartbeat(app: App, machine: Machine): Heartbeat {
     now() {
       if (!heard) return progress;
       const sinceMs = clock.monotonic() - heard.at;
-      const silent = trouble || sinceMs > OVERDUE_MS ? `nothing heard from ${machine.id} for ${durationText(sinceMs)}` : undefined;
+      const silent = trouble || working() - heard.workedAt > OVERDUE_MS ? `nothing heard from ${machine.id} for ${durationText(sinceMs)}` : undefined;
       const logAgeMs = (heard.logAgeMs ?? 0) + sinceMs;
       const quiet = !silent && heard.logAgeMs !== undefined && logAgeMs > QUIET_MS ? `log silent for ${durationText(logAgeMs)}` : undefined;
       return [progress, silent ?? quiet].filter(Boolean).join('; ') || undefined;

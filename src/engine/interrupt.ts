@@ -4,7 +4,7 @@ import type { HourlyPrice, Machine } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import { describeStake } from '../core/stake.ts';
 import type { App } from './app.ts';
-import { hourlyText } from './money.ts';
+import { hourlyText } from './cost/money.ts';
 
 /** The error that a story ends in: after Ctrl-C the interruption with all that is at stake, otherwise the error itself. */
 export function interruption(app: App, error: unknown): unknown {
@@ -33,7 +33,7 @@ function causedBy(error: unknown, reason: RunctlError): boolean {
  *  Never rejects: who cannot be told a price is told none. */
 export async function atStake(app: App, provider: Provider, machine: Machine, verb?: string): Promise<HourlyPrice | undefined> {
   const { stake } = app;
-  if (stake) Object.assign(stake, { provider: provider.name, machineId: machine.id, ...(verb ? { verb } : {}) });
+  if (stake) Object.assign(stake, { provider: provider.name, machineId: machine.id, market: machine.market, ...(verb ? { verb } : {}) });
   try {
     const price = await provider.price(machine, app.signal);
     if (stake?.machineId === machine.id) stake.price ??= hourlyText(price);

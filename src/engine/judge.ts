@@ -8,6 +8,8 @@ import type { Provider } from '../core/ports.ts';
 import { shellWord } from '../core/quote.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { Outputs } from './collect.ts';
+import { costText, moreFor, verdictText } from './lease/lease-ended.ts';
+import { leaseOf } from './lease/lease.ts';
 import { adviceOnMissingFile } from './sync-code.ts';
 import type { LaunchedJob } from './launch-job.ts';
 
@@ -24,6 +26,12 @@ export interface TrainResult extends LaunchedJob {
   checkpoints?: string[];
   elapsedS?: number;
   costUsd?: number;
+  /** The machine's end is not known to the second: it cost this at most. */
+  costIsAtMost?: boolean;
+  /** For the same time at the price that was told before. */
+  estimatedCostUsd?: number;
+  /** What its lease would have let it cost. */
+  worstCostUsd?: number;
 }
 
 /** What the training was started with, to start it again. */
@@ -44,6 +52,7 @@ export function resultOf(status: JobStatus, outputs: Outputs | undefined): Parti
 
 /** Success is exit code 0 in the exit record and nothing else. */
 export function judge<R extends Partial<TrainResult>>(result: R, status: JobStatus, machine: Machine, provider: Provider, origin: Origin): R {
+  if (status.endedByLease) throw endedByLease(result, status, machine, provider, origin);
   if (status.phase === 'succeeded' && status.exitCode === 0) return result;
   const log = result.outputs ? resolve(result.outputs, 'training.log') : undefined;
   const advice = adviceOnMissingFile(result.sync, status.logTail);
@@ -54,6 +63,23 @@ export function judge<R extends Partial<TrainResult>>(result: R, status: JobStat
   };
   if (status.phase === 'lost') throw new RunctlError('job-lost', `the training process on ${machine.id} vanished without an exit record${status.rebooted ? ': the machine was restarted' : ''}`, details);
   throw new RunctlError('job-failed', `training failed (exit code ${status.exitCode}${signalText(status.exitCode)})`, details);
+}
+
+/** Whatever its exit code is: it was told to end before it was done. */
+function endedByLease(result: Partial<TrainResult>, status: JobStatus, machine: Machine, provider: Provider, origin: Origin): RunctlError {
+  const verdict = { reason: status.endedByLease, lease: leaseOf(machine) };
+  const how = status.exitCode === 137 ? 'It did not end in the time that it had to save, and was killed.' : `It was given time to save, and ended with exit code ${status.exitCode ?? 'unknown'}.`;
+  const resume = resumeHints(result, status, machine, provider, origin);
+  const stops = verdict.lease?.onEnd === 'stop';
+  return new RunctlError('lease-ended', `${machine.id} ended the training by its lease, ${verdictText(verdict)}`, {
+    cause: [`${how} ${result.outputs ? `Log and checkpoints are in ${result.outputs}.` : ''} ${costText(verdict.lease)}`.replaceAll(/ +/g, ' ').trim(), progressText(result), tailText(status)].join('\n'),
+    hints: [
+      ...(origin.machineStays && stops ? [`runctl ${provider.name} start ${machine.id} --wait`, moreFor(machine, verdict)] : []),
+      ...(origin.machineStays && !stops ? [] : resume),
+      `runctl runs show ${result.runId}`,
+    ],
+    data: { ...result, machine: machine.id, provider: provider.name, state: 'stopping', reason: status.endedByLease },
+  });
 }
 
 function rebootText({ rebooted, bootedAt, nowAt, phase }: JobStatus, { id }: Machine): string | undefined {

@@ -1,6 +1,7 @@
 // A machine that went away while somebody waited for it: what happened, who did it, and what is left.
 import { RunctlError } from '../core/errors.ts';
 import type { Machine } from '../core/machine.ts';
+import { leaseEnded, leaseVerdict } from './lease/lease-ended.ts';
 
 function whyGone(machine: Machine | undefined): string {
   if (!machine) return 'The cloud does not know it any more: it was terminated a while ago, by somebody else.';
@@ -11,8 +12,11 @@ export function isGone(machine: Machine | undefined): boolean {
   return machine === undefined || (machine.state !== 'running' && machine.state !== 'pending');
 }
 
-/** `now`: what the cloud says at last; undefined: it denies the machine. `runId`: the training on it whose end nobody saw. */
+/** `now`: what the cloud says at last; undefined: it denies the machine. `runId`: the training on it whose end nobody saw.
+ *  `lease-ended` when the machine ended itself as it was told to, `machine-lost` otherwise. */
 export function machineLost(before: Machine, now: Machine | undefined, runId?: string): RunctlError {
+  const verdict = leaseVerdict(before, now);
+  if (verdict) return leaseEnded(before, now, verdict, runId);
   const { id, provider, type } = before;
   const state = now?.state ?? 'gone';
   const keepsDisk = state === 'stopped' || state === 'stopping';

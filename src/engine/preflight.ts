@@ -9,6 +9,12 @@ import { judgeRoute, tooLarge } from './code-route.ts';
 
 export type MachineWish = Omit<MachineRequest, 'tags'>;
 
+/** The same with what only purchases know. */
+export interface CreateWish extends MachineWish {
+  zones?: string[];
+  spot?: { maxPriceMicroUsd?: number };
+}
+
 /** The machine that is meant: what was asked for, else what the settings say. */
 export function machineWish(app: App, request: MachineWish): MachineWish {
   const { aws } = app.config;
@@ -21,17 +27,26 @@ export function machineWish(app: App, request: MachineWish): MachineWish {
     subnet: request.subnet ?? aws.subnet_id,
     zone: request.zone,
     rootVolumeGb: request.rootVolumeGb ?? aws.root_volume_gb,
+    ...(request.market === undefined ? {} : { market: request.market }),
+    ...(request.maxPriceMicroUsd === undefined ? {} : { maxPriceMicroUsd: request.maxPriceMicroUsd }),
   };
 }
 
+/** What a request says of the spot market. */
+export function onMarket(spot: { maxPriceMicroUsd?: number } | undefined): Pick<MachineRequest, 'market' | 'maxPriceMicroUsd'> {
+  return spot === undefined ? {} : { market: 'spot', ...(spot.maxPriceMicroUsd === undefined ? {} : { maxPriceMicroUsd: spot.maxPriceMicroUsd }) };
+}
+
 /** Before a machine is made. The bucket counts when code can go through it later: to a machine that SSM reaches. */
-export async function preflightCreate(app: App, provider: Provider, request: MachineWish): Promise<Check[]> {
-  const machine = machineWish(app, request);
-  return requirePassed(app, await provider.checks({ machine, ...(machine.profile ? { bucket: app.config.aws.s3_bucket } : {}) }, app.signal));
+export async function preflightCreate(app: App, provider: Provider, request: CreateWish): Promise<Check[]> {
+  const machine = machineWish(app, { ...request, ...onMarket(request.spot), zone: request.zone ?? request.zones?.[0] });
+  const checks = await provider.checks({ machine, ...(machine.profile ? { bucket: app.config.aws.s3_bucket } : {}) }, app.signal);
+  // Where a quota of spot machines is used up there may be other types, or another market: that is for the purchase to find out, and costs nothing.
+  return requirePassed(app, request.spot ? checks.map((check) => (check.name === 'quota' && check.outcome === 'failed' ? { ...check, outcome: 'warning' as const, fix: undefined } : check)) : checks);
 }
 
 /** The same, and whether the code could be sent. */
-export async function preflightWorkflow(app: App, provider: Provider, request: MachineWish & { includePatterns: string[] }, root: ProjectRoot): Promise<Check[]> {
+export async function preflightWorkflow(app: App, provider: Provider, request: CreateWish & { includePatterns: string[] }, root: ProjectRoot): Promise<Check[]> {
   const [checks, sendable] = await Promise.allSettled([preflightCreate(app, provider, request), requireSendable(app, provider, root, request.includePatterns)]);
   for (const one of [checks, sendable]) if (one.status === 'rejected') throw one.reason;
   return [checks, sendable].flatMap((one) => (one as PromiseFulfilledResult<Check[]>).value);

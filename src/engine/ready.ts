@@ -1,7 +1,9 @@
 // `wait` and `wait-ssm`: an existing machine until it can be used, or the reason why it cannot.
 import type { App } from './app.ts';
 import { atStake, interruption } from './interrupt.ts';
+import { holdLease, leaseOf } from './lease/lease.ts';
 import { requireMachine } from './states.ts';
+import type { Story } from './steps.ts';
 import { telling } from './ticker.ts';
 import { proveShell, waitForState } from './wait.ts';
 
@@ -44,5 +46,9 @@ async function waitFor(app: App, { provider: name, machineId: id, timeoutMs, fro
   const machine = await telling(app, 'running', 'wait until running', (say) => waitForState(app, provider, id, 'running', { timeoutMs, say }));
   const proven = Boolean(machine.profile) || !fromPending;
   if (proven) await telling(app, 'ssm', 'wait for SSM', (say) => proveShell(app, provider, machine, { timeoutMs: timeoutMs - (app.clock.monotonic() - startedAt), say }));
+  if (proven && leaseOf(machine)) {
+    const step: Story['step'] = (name, label, action) => telling(app, name, label, action);
+    await holdLease(app, provider, { step }, machine, await provider.shell(machine));
+  }
   return { machine, proven };
 }

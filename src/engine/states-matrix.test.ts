@@ -16,6 +16,7 @@ import { type Ledger, openLedger } from '../ledger/ledger.ts';
 import { createStyle } from '../ui/style.ts';
 import type { App } from './app.ts';
 import { exec } from './exec.ts';
+import { showLease } from './lease/lease-change.ts';
 import { changeLifecycle } from './lifecycle.ts';
 import { monitor } from './monitor.ts';
 import { processes } from './processes.ts';
@@ -52,7 +53,7 @@ function inState(state: MachineState) {
     return machine;
   };
   const provider = {
-    name: 'aws', find: async () => machine, start: effect('start'), stop: effect('stop'), terminate: effect('terminate'), create: effect('create'),
+    name: 'aws', find: async () => machine, price: async () => ({ storageMicroUsd: 0, addressMicroUsd: 0, source: 'test' }), start: effect('start'), stop: effect('stop'), terminate: effect('terminate'), create: effect('create'),
     shell: async () => ({
       channel: 'ssm', maxOutputBytes: 24_000, maxScriptBytes: 60_000,
       run: async (script: string) => {
@@ -82,6 +83,7 @@ const RUN: Record<Verb, (app: App) => Promise<unknown>> = {
   terminate: (app) => changeLifecycle(app, 'terminate', { ...one, wait: false, timeoutMs: 1000 } as never),
   'stop-training': (app) => stopTraining(app, one as never),
   processes: (app) => processes(app, { ...one, detailed: false }),
+  lease: (app) => showLease(app, one),
   exec: (app) => exec(app, { ...one, words: ['true'] }).next(),
   status: (app) => status(app, one),
   'training-status': (app) => trainingStatus(app, one),

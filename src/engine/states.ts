@@ -3,7 +3,7 @@ import { RunctlError } from '../core/errors.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 
-export type Verb = 'train' | 'monitor' | 'start' | 'stop' | 'terminate' | 'wait' | 'wait-ssm' | 'stop-training' | 'processes' | 'exec' | 'status' | 'training-status';
+export type Verb = 'train' | 'monitor' | 'start' | 'stop' | 'terminate' | 'wait' | 'wait-ssm' | 'stop-training' | 'processes' | 'exec' | 'lease' | 'status' | 'training-status';
 
 /** `go`: do it. `done`: already so. `wait`: the state passes by itself, then look again. `no`: refuse, naming the state. */
 type Answer = 'go' | 'done' | 'wait' | 'no';
@@ -14,6 +14,7 @@ const TABLE: Record<Verb, Record<MachineState, Answer>> = {
   'stop-training': { pending: 'no', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
   processes: { pending: 'no', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
   exec: { pending: 'no', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
+  lease: { pending: 'no', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
   wait: { pending: 'wait', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
   'wait-ssm': { pending: 'no', running: 'go', stopping: 'no', stopped: 'no', 'shutting-down': 'no', terminated: 'no' },
   // Questions that every state has an answer to.
@@ -25,7 +26,7 @@ const TABLE: Record<Verb, Record<MachineState, Answer>> = {
 };
 
 /** What is refused, as it stands after "cannot". */
-const DOING: Partial<Record<Verb, string>> = { 'wait-ssm': 'wait for SSM', 'stop-training': 'stop the training', processes: 'look at processes', exec: 'run a command' };
+const DOING: Partial<Record<Verb, string>> = { 'wait-ssm': 'wait for SSM', 'stop-training': 'stop the training', processes: 'look at processes', exec: 'run a command', lease: 'see the lease' };
 
 /** Every verb that there is, for tests and documents. */
 export const VERBS = Object.keys(TABLE) as Verb[];

@@ -3,7 +3,8 @@ import { parseStatus } from '../agent/parse.ts';
 import { renderStatus } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
-import type { Machine } from '../core/machine.ts';
+import { type HourlyPrice, type Machine, hourlyWith, runningMicroUsdPerHour } from '../core/machine.ts';
+import { MICROS_PER_USD } from '../core/money.ts';
 import type { Provider, Readiness, Shell } from '../core/ports.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
@@ -28,6 +29,10 @@ export interface TrainingStatus {
   checkpoint?: string;
   logPath?: string;
   logBytes?: number;
+  /** Why the machine's lease ended it: cost, hours or idle. */
+  endedByLease?: string;
+  /** Seconds until the machine's lease ends. */
+  leaseLeftS?: number;
 }
 
 export interface StatusResult {
@@ -36,6 +41,13 @@ export interface StatusResult {
   state: string;
   stateReason?: string;
   market: string;
+  /** While it runs, disk and address included. Absent: nobody could tell. */
+  costPerHourUsd?: number;
+  /** The same machine on demand; only of spot machines. */
+  onDemandPerHourUsd?: number;
+  spotRequestId?: string;
+  /** The cloud took it back. */
+  interrupted?: boolean;
   region: string;
   zone?: string;
   publicIp?: string;
@@ -61,7 +73,10 @@ export async function status(app: App, request: { provider: string; machineId: s
   const asked = askTraining(app, shell, id, undefined);
   await Promise.race([asked, headStart(app)]);
   const ahead = import('./code-sync.ts').then(async (codeSync) => ({ ...codeSync, outlook: await codeSync.lookAhead(app, provider) }));
-  const [machine, training, { judgeCodeSync, outlook }] = await Promise.all([provider.find(id, app.signal), asked, ahead]);
+  const found = provider.find(id, app.signal);
+  // The price is on its way while the machine itself is asked, which takes longer.
+  const priced = found.then((machine) => machine && priceOf(app, provider, machine), () => undefined);
+  const [machine, training, { judgeCodeSync, outlook }, price] = await Promise.all([found, asked, ahead, priced]);
   if (!machine) throw noSuchMachine(provider.name, id);
   const ready = await wayIn(app, provider, machine, training);
   const codeSync = judgeCodeSync(machine, ready, outlook);
@@ -71,6 +86,10 @@ export async function status(app: App, request: { provider: string; machineId: s
     state: machine.state,
     stateReason: machine.stateReason,
     market: machine.market,
+    costPerHourUsd: price && usd(runningMicroUsdPerHour(price)),
+    onDemandPerHourUsd: price && machine.market === 'spot' ? usd(hourlyWith(price, price.onDemandMicroUsd)) : undefined,
+    spotRequestId: machine.spotRequestId,
+    ...(machine.interrupted ? { interrupted: true } : {}),
     region: machine.region,
     zone: machine.zone,
     publicIp: machine.publicIp,
@@ -86,6 +105,14 @@ export async function status(app: App, request: { provider: string; machineId: s
     training: machine.state === 'running' ? training : { instanceId: id, phase: 'unknown', reason: `machine is ${machine.state}` },
   };
 }
+
+/** Of a machine that is, or can be started again. Whether the price can be had is nothing that a status depends on. */
+async function priceOf(app: App, provider: Provider, machine: Machine): Promise<HourlyPrice | undefined> {
+  if (machine.state === 'terminated' || machine.state === 'shutting-down') return undefined;
+  return provider.price(machine, app.signal).catch(() => undefined);
+}
+
+const usd = (micros: number | undefined): number | undefined => (micros === undefined ? undefined : micros / MICROS_PER_USD);
 
 /** An answer of the agent is better proof than what the control plane says; that is asked only without one. */
 async function wayIn(app: App, provider: Provider, machine: Machine, training: TrainingStatus): Promise<Pick<Readiness, 'state' | 'detail'>> {
@@ -140,6 +167,8 @@ export function describeTraining(id: string, job: JobStatus, nowMs: number): Tra
     loss: metrics.loss,
     accuracy: metrics.accuracy,
     checkpoint: job.checkpoint,
+    endedByLease: job.endedByLease,
+    leaseLeftS: job.lease?.state === 'on' ? job.lease.leftS : undefined,
     logPath: job.logPath,
     logBytes: job.logBytes,
   };

@@ -109,7 +109,7 @@ export async function tell<T>(app: App, request: StoryRequest, body: (story: Sto
 const UNCERTAIN = new Set<string>(['endpoint-unreachable', 'endpoint-foreign', 'timeout', 'interrupted', 'state-unusable', 'answer-broken']);
 
 /** The other side said no, or was never asked: nothing has happened. */
-function isRefusal(error: unknown): error is RunctlError {
+export function isRefusal(error: unknown): error is RunctlError {
   if (!(error instanceof RunctlError)) return false;
   const sent = error.data?.['sent'];
   return sent === 'never' || (sent !== 'maybe' && !UNCERTAIN.has(error.code));

@@ -9,8 +9,9 @@ import { projectName } from './create.ts';
 import { followJob, rescue } from './follow.ts';
 import { atStake } from './interrupt.ts';
 import { type TrainResult, judge, resultOf } from './judge.ts';
+import { holdLease } from './lease/lease.ts';
 import { type LaunchRequest, launchOn, requireShortArguments } from './launch-job.ts';
-import { costOfMachine, noteCost, stopwatch } from './money.ts';
+import { settleCost, stopwatch } from './cost/money.ts';
 import { describeChecks, preflightTrain, requireWayIn } from './preflight.ts';
 import { answerFor, requireMachine } from './states.ts';
 import { tell } from './steps.ts';
@@ -38,10 +39,12 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'train', request, project: projectName(app) }, async (story) => {
     const elapsed = stopwatch(app.clock);
+    const since = app.clock.now();
     story.setMachine(request.machineId, provider.name);
     if (request.syncCode) await story.step('preflight', 'check prerequisites', () => preflightTrain(app, provider, root, request.includePatterns), describeChecks);
     const { machine, shell } = await story.step('machine', 'find machine', () => readyMachine(app, provider, request.machineId), ({ machine }) => `${machine.type} ${machine.state}`).then(keepShell(provider));
     const price = atStake(app, provider, machine);
+    await holdLease(app, provider, story, machine, shell);
     const launched = await launchOn(app, provider, story, machine, shell, request, root);
     if (!request.wait) {
       app.report({ kind: 'note', level: 'info', text: `the job runs on ${machine.id} without this command`, hints: [`runctl ${provider.name} monitor ${machine.id} --follow`, `runctl ${provider.name} training-status ${machine.id}`] });
@@ -53,10 +56,9 @@ export async function train(app: App, request: TrainRequest): Promise<TrainResul
     });
     const outputs = await fetchResults(app, provider, story, machine, shell, status);
     const elapsedS = elapsed();
-    const known = await price;
-    const cost = known && costOfMachine(known, elapsedS);
-    await noteCost(app, runId, machine.id, elapsedS, cost);
-    const result = { ...launched, ...resultOf(status, outputs), elapsedS, costUsd: cost === undefined ? undefined : cost / 1_000_000 };
+    // Of a machine that had been there before, this run pays for its own time.
+    const paid = await settleCost(app, provider, runId, { machine, elapsedS, price: await price, since });
+    const result = { ...launched, ...resultOf(status, outputs), elapsedS, ...paid };
     return judge(result, status, machine, provider, { script: request.script, args: request.args, machineStays: true });
   });
 }

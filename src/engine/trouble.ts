@@ -61,7 +61,7 @@ export function listenTo(app: App, provider: Provider, machine: Machine, options
         const now = await provider.find(machine.id, app.signal);
         if (isGone(now)) throw machineLost(machine, now, options.runId);
       } catch (second) {
-        if (app.signal.aborted || !(second instanceof RunctlError) || second.code === 'machine-lost') throw second;
+        if (app.signal.aborted || !(second instanceof RunctlError) || second.code === 'machine-lost' || second.code === 'lease-ended') throw second;
         if (!second.retryable && !isClockRefusal(second)) throw goesOn(second, machine, options.runId);
         failure = second;
       }

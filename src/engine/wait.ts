@@ -4,6 +4,7 @@ import { RunctlError } from '../core/errors.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { noteMachine } from './cost/cost-actual.ts';
 import { isGone, machineLost } from './lost.ts';
 import { noSuchMachine } from './states.ts';
 import type { Say } from './steps.ts';
@@ -39,7 +40,10 @@ export async function waitForState(app: App, provider: Provider, id: string, tar
         if (target === 'terminated' && last) return { ...last, state: 'terminated' };
         throw last ? machineLost(last, undefined) : noSuchMachine(provider.name, id);
       }
-      if (machine.state !== last?.state) app.report({ kind: 'machine.changed', machineId: id, state: machine.state });
+      if (machine.state !== last?.state) {
+        app.report({ kind: 'machine.changed', machineId: id, state: machine.state });
+        await noteMachine(app, provider, machine);
+      }
       last = machine;
       heard = machine.state;
       if (machine.state === target) return machine;

@@ -7,6 +7,7 @@ import type { JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { heardOfLease } from './lease/lease-ended.ts';
 import { type Trouble, comeBack, listenTo } from './trouble.ts';
 
 export interface WatchOptions {
@@ -53,6 +54,7 @@ export async function* watchJob(app: App, provider: Provider, machine: Machine, 
     });
     if (!chunk) continue;
     const over = listening.heard();
+    heardOfLease(app.clock, machine, chunk.status.lease);
     if (over) options.onRelief?.(over);
     if (chunk.status.phase === 'none') {
       throw new RunctlError('not-found', `no run ${runId} on ${machine.id}`, { hints: [`runctl ${provider.name} training-status ${machine.id}`] });

@@ -2,6 +2,7 @@
 // in parts. The machine checks the archive, unpacks aside, verifies every file and moves the tree into place: all or nothing.
 import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { RunctlError } from '../core/errors.ts';
@@ -76,8 +77,9 @@ function megabytes(bytes: number): string {
 
 async function throughStore(request: PushRequest, store: Store, incoming: Incoming): Promise<Answer> {
   const { archive, report, step = 'sync', clock, signal } = request;
-  // Random: two pushes of the same tree must not remove each other's object.
-  const key = `runctl/sync/${incoming.sha256.slice(0, 16)}-${randomBytes(6).toString('hex')}.tar.gz`;
+  // Named after the run, so that what a killed process leaves is known for whose it is. Random: two pushes of the same tree must
+  // not remove each other's object.
+  const key = `runctl/${basename(incoming.runDirectory)}/code-${incoming.sha256.slice(0, 16)}-${randomBytes(6).toString('hex')}.tar.gz`;
   const moved = progress({ report, clock, step }, 'send', archive.packedBytes);
   let mayBeThere = true;
   try {

@@ -34,3 +34,15 @@ test('R115 Ctrl-C at a question is an interruption and no bug, and what follows 
 test('R118 without a terminal nobody is asked, and the flag that answers is named', async () => {
   await expect(terminal(false).ask({ text: 'Terminate?', flag: '--yes' })).rejects.toMatchObject({ code: 'declined', hints: ['--yes'] });
 });
+
+test('R022 what must be seen before a question is shown just before it, and not where nobody is asked', async () => {
+  const order: string[] = [];
+  const before = (): void => void order.push('shown');
+  const { ask, type, shown } = terminal();
+  type('y\r');
+  expect(await ask({ text: 'Buy?', flag: '--yes', before: () => (before(), expect(shown()).toBe('')) as unknown as void })).toBe(true);
+  expect(order).toEqual(['shown']);
+  await expect(terminal(false).ask({ text: 'Buy?', flag: '--yes', before })).rejects.toThrow(RunctlError);
+  expect(await createAsk({ yes: true, input: () => expect.unreachable(), output: process.stderr, signal: new AbortController().signal, interrupt: () => undefined })({ text: 'Buy?', flag: '--yes', before })).toBe(true);
+  expect(order).toEqual(['shown']);
+});

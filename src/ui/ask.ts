@@ -15,12 +15,13 @@ export interface AskOptions {
 }
 
 export function createAsk(options: AskOptions): Ask {
-  return async ({ text, flag }) => {
+  return async ({ text, flag, before }) => {
     if (options.yes) return true;
     const input = options.input();
     if (!input.isTTY || !options.output.isTTY) {
       throw new RunctlError('declined', `nobody is here to answer: ${text}`, { cause: 'Standard input is not a terminal.', hints: [flag] });
     }
+    before?.();
     // Most commands never ask: loading this costs 4 ms of start-up.
     const { createInterface } = await import('node:readline/promises');
     const lines = createInterface({ input, output: options.output });

@@ -45,6 +45,35 @@ describe('text reporter', () => {
     expect(longest()).toBe(110);
   });
 
+  test('R017 a pipe hears of every try of the first round, from the first on; a terminal sees it in the live line', () => {
+    const tried = (round: number, attempt: number): Event => ({ kind: 'spot.tried', step: 'create', label: 'buy spot machine', round, attempt, of: 2, type: 'g5.xlarge', zone: `us-east-1${attempt === 1 ? 'a' : 'b'}`, hourlyMicroUsd: 302_100, elapsedMs: attempt * 100 });
+    expect(heard(false, [tried(1, 1), tried(1, 2), tried(2, 1)])).toBe('  … buy spot machine: attempt 1 of 2: us-east-1a g5.xlarge at $0.3021/hour\n  … buy spot machine: attempt 2 of 2: us-east-1b g5.xlarge at $0.3021/hour\n');
+    expect(heard(true, [tried(1, 1)])).toBe('');
+  });
+
+  test('R025 R224 the estimate: price and source as ever, then both markets, the expected time and the worst case', () => {
+    const common = { kind: 'cost.estimated' as const, type: 'g5.xlarge', source: 'test', storageMicroUsd: 11_111, addressMicroUsd: 5000, hours: 8 };
+    const spot: Event = { ...common, market: 'spot', zone: 'us-east-1b', hourlyMicroUsd: 316_111, dailyMicroUsd: 7_586_664, computeMicroUsd: 300_000, onDemandHourlyMicroUsd: 1_022_111, expectedMicroUsd: 2_528_888, otherExpectedMicroUsd: 8_176_888, worstMicroUsd: 8_176_888, worst: '8 h at the on-demand price, which spot never exceeds' };
+    expect(heard(false, [spot])).toBe([
+      '  - g5.xlarge spot in us-east-1b: $0.3161/hour, $7.59/day (test)',
+      '    machine $0.30 + disk $0.0111 + address $0.005 an hour; on demand $1.0221/hour: spot saves 69 %',
+      '    for 8 h: $2.53 (on demand $8.18); at most $8.18 (8 h at the on-demand price, which spot never exceeds)\n',
+    ].join('\n'));
+    const onDemand: Event = { ...common, market: 'on-demand', hourlyMicroUsd: 1_022_111, dailyMicroUsd: 24_530_664, computeMicroUsd: 1_006_000, expectedMicroUsd: 8_176_888, worst: 'no limit' };
+    expect(heard(false, [onDemand])).toBe('  - g5.xlarge on-demand: $1.0221/hour, $24.53/day (test)\n    for 8 h: $8.18; nothing bounds it (--max-hours, --max-cost)\n');
+    expect(heard(false, [{ ...onDemand, spotHourlyMicroUsd: 316_111, spotZone: 'us-east-1b' }])).toContain('spot $0.3161/hour in us-east-1b: spot saves 69 % (--spot)');
+    expect(heard(false, [{ kind: 'cost.estimated', type: 'x', market: 'spot', source: 'nobody', hours: 8 }])).toBe('  - x spot: price unknown (nobody)\n');
+  });
+
+  test('R021 the choice between two markets is a block of its own with both prices and the factor', () => {
+    const text = heard(false, [progress(6000), { kind: 'spot.fallback', type: 'g5.xlarge', spotHourlyMicroUsd: 316_111, spotZone: 'us-east-1b', onDemandHourlyMicroUsd: 1_022_111, factor: 3.23, hours: 8, spotExpectedMicroUsd: 2_528_888, onDemandExpectedMicroUsd: 8_176_888, elapsedMs: 60_000, tried: ['TYPE  ZONE', 'g5.xlarge  us-east-1b'] }]);
+    expect(text.split('\n').slice(1)).toEqual([
+      '', '  ┌ No spot capacity for g5.xlarge after 60 s', '  │   TYPE  ZONE', '  │   g5.xlarge  us-east-1b', '  │',
+      '  │              an hour  8 h', '  │   spot       $0.3161  $2.53  not to be had now (price of us-east-1b)', '  │   on demand  $1.0221  $8.18  3.23 times as much', '  └', '', '',
+    ]);
+    expect(heard(false, [{ kind: 'spot.fallback', type: 'x', hours: 1, elapsedMs: 0, tried: [] }])).toContain('on demand  unknown  unknown');
+  });
+
   test('R272 a log line is harmless, and one that never ends is cut', () => {
     expect(heard(true, [{ kind: 'log.line', text: 'a\u001b[31mb\u001b]0;evil\u0007c\u0008' }])).toBe('  │ ab␛]0;evil␇c␈\n');
     expect(heard(true, [{ kind: 'log.line', text: '10%\r55%\r100%' }])).toBe('  │ 100%\n');

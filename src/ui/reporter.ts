@@ -3,6 +3,7 @@
 import type { Report } from '../core/events.ts';
 import { formatUsd } from '../core/money.ts';
 import { redactText } from '../core/secrets.ts';
+import { estimateLines, fallbackLines } from './money-lines.ts';
 import { type Style, formatBytes, formatElapsed } from './style.ts';
 import { harmless, harmlessJson, harmlessLog, shortened } from './terminal.ts';
 
@@ -79,10 +80,24 @@ export function textReporter(sink: Sink, style: Style, live: boolean, clean: Cle
         say(`  ${event.level === 'warning' ? style.warn('!') : '-'} ${plain(event.text)}`);
         for (const hint of event.hints ?? []) say(`      ${style.bold(plain(hint))}`);
         return;
-      case 'cost.estimated':
-        return say(`  - ${plain(event.type)} ${event.market}: ${estimateText(event.hourlyMicroUsd, event.dailyMicroUsd)} ${style.dim(`(${plain(event.source)})`)}`);
+      case 'cost.estimated': {
+        const { head, source, more } = estimateLines(event);
+        say(`  - ${plain(head)} ${style.dim(`(${plain(source)})`)}`);
+        for (const line of more) say(`    ${style.dim(plain(line))}`);
+        return;
+      }
+      case 'spot.tried':
+        // The first round is told place by place, later ones as any wait is: by the progress of the step.
+        if (live || event.round > 1) return;
+        lastSaidMs = event.elapsedMs;
+        return say(`  … ${plain(event.label)}: attempt ${event.attempt} of ${event.of}: ${plain(event.zone)} ${plain(event.type)}${event.hourlyMicroUsd === undefined ? '' : ` at ${formatUsd(event.hourlyMicroUsd)}/hour`}`);
+      case 'spot.fallback':
+        say('');
+        for (const [at, line] of fallbackLines(event).entries()) say(`  ${at === 0 ? style.warn(plain(line)) : plain(line)}`);
+        return say('');
       case 'cost.actual':
       case 'machine.changed':
+      case 'spot.refused':
       case 'checkpoint.saved':
         return;
       case 'transfer.moved':
@@ -100,9 +115,3 @@ export function textReporter(sink: Sink, style: Style, live: boolean, clean: Cle
   };
   return { report, end: wipe };
 }
-
-function estimateText(hourly: number | undefined, daily: number | undefined): string {
-  if (hourly === undefined || daily === undefined) return 'price unknown';
-  return `${formatUsd(hourly)}/hour, ${formatUsd(daily, 2)}/day`;
-}
-

@@ -18,7 +18,7 @@ import type { MachineDouble } from './machine-double.ts';
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
 /** Round figures, so that a test can stand just before and just after each change. */
-export const TEST_DIAL: Dial = { ...DIALS.realistic, pendingMs: 10_000, stoppingMs: 20_000, shuttingDownMs: 15_000, ssmOnlineMs: 30_000, instanceVisibleMs: 0, latencyMs: 0 };
+export const TEST_DIAL: Dial = { ...DIALS.realistic, pendingMs: 10_000, stoppingMs: 20_000, shuttingDownMs: 15_000, volumeMs: 3_000, snapshotMs: 60_000, ssmOnlineMs: 30_000, instanceVisibleMs: 0, latencyMs: 0 };
 
 export const X86_IMAGE = imageId(IMAGES[0]!, 'us-east-1');
 export const ARM_IMAGE = imageId(IMAGES[1]!, 'us-east-1');

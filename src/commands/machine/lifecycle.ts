@@ -1,13 +1,14 @@
 // runctl PROVIDER start | stop | terminate: one definition, three verbs.
 import { type LifecycleResult, type LifecycleVerb, changeLifecycle } from '../../engine/lifecycle.ts';
 import type { Flags, Input } from '../../cli/command.ts';
+import { formatElapsed } from '../../ui/style.ts';
 import { defineCommand } from '../define.ts';
 
 const FINAL = { start: 'running and answering', stop: 'stopped', terminate: 'terminated' };
 const DESCRIPTION = {
   start: 'The disk is as it was; the public address changes. Billing starts again.',
-  stop: 'Compute billing ends; the disk stays and goes on costing. A running job gets SIGTERM and time to save before; its results stay on the disk.',
-  terminate: 'The machine and its root disk are gone for good. Results that are not here yet are fetched first. When a job runs, or another runctl is busy with the machine, this asks; the job then gets SIGTERM and time to save before its results are fetched.',
+  stop: 'Compute billing ends; the disk stays and goes on costing. Not for spot machines, which can only be terminated. A running job gets SIGTERM and time to save before; its results stay on the disk.',
+  terminate: 'The machine and its root disk are gone for good. Results that are not here yet are fetched first. When a job runs, or another runctl is busy with the machine, this asks; the job then gets SIGTERM and time to save before its results are fetched. A machine that is tagged runctl:protected is never ended; about one that runctl did not make it asks.',
 };
 
 const LEAVING = {
@@ -47,6 +48,7 @@ export const lifecycleCommand = (provider: string, verb: LifecycleVerb) =>
         `${style.bold(result.instanceId)} is ${result.state}${result.previousState === result.state ? ' already' : ` (was ${result.previousState})`}`,
         ...(result.publicIp && result.state === 'running' ? [`  Public IP: ${result.publicIp}`] : []),
         ...(result.stoppedRuns ? [`  Training ended first: ${result.stoppedRuns.join(', ')}`] : []),
+        ...(result.costUsd === undefined ? [] : [`  Cost: ${result.costIsAtMost ? 'at most ' : ''}$${result.costUsd.toFixed(6)}${result.billedS === undefined ? '' : ` for ${formatElapsed(result.billedS * 1000)} of running, disk and address included`}`]),
         ...(result.outputs ? [`  Results fetched to: ${result.outputs.join(', ')}`] : []),
         ...(result.ssm === 'connected' ? ['  SSM connected'] : result.ssm === 'none' ? ['  SSM is not available: the machine has no instance profile'] : []),
       ].join('\n'),

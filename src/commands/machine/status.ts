@@ -1,4 +1,5 @@
 // runctl PROVIDER status
+import { MICROS_PER_USD, formatUsd } from '../../core/money.ts';
 import { type StatusResult, status } from '../../engine/status.ts';
 import type { Style } from '../../ui/style.ts';
 import { defineCommand } from '../define.ts';
@@ -16,6 +17,8 @@ export const statusCommand = (provider: string) =>
         ...renderFacts([
           ['State', result.stateReason ? `${result.state} (${style.foreign(result.stateReason)})` : result.state],
           ['Type', `${result.instanceType} (${result.market})`],
+          ['Market', result.market === 'spot' ? spotText(result) : undefined],
+          ['Price', result.costPerHourUsd === undefined ? undefined : `${dollars(result.costPerHourUsd)}/hour${result.state === 'running' ? '' : ' while it runs'}`],
           ['Zone', result.zone ?? result.region],
           ['Public IP', result.publicIp ?? 'none'],
           ['Private IP', result.privateIp ?? 'none'],
@@ -26,6 +29,15 @@ export const statusCommand = (provider: string) =>
         ]),
       ].join('\n'),
   });
+
+function spotText({ spotRequestId, interrupted, onDemandPerHourUsd, costPerHourUsd }: StatusResult): string {
+  const saved = onDemandPerHourUsd && costPerHourUsd !== undefined ? Math.round((1 - costPerHourUsd / onDemandPerHourUsd) * 100) : 0;
+  return [`spot${spotRequestId ? ` (${spotRequestId})` : ''}`, ...(interrupted ? ['taken back by the cloud'] : []), ...(saved > 0 ? [`saves ${saved} % of ${dollars(onDemandPerHourUsd!)}/hour`] : [])].join(', ');
+}
+
+function dollars(usd: number): string {
+  return formatUsd(Math.round(usd * MICROS_PER_USD));
+}
 
 /** SSM alone does not mean that code would arrive: says so, why, and what helps. */
 function codeSync({ codeSync: state, codeSyncDetail, codeSyncFix }: StatusResult, style: Style): string {

@@ -54,7 +54,8 @@ export const trainCommand = (provider: string) =>
       ].join('\n'),
   });
 
-export function trainFacts(result: TrainResult): string[] {
+/** `more`: rows of the command's own, behind. */
+export function trainFacts(result: TrainResult, more: Parameters<typeof renderFacts>[0] = []): string[] {
   return renderFacts([
     ['Run', result.runId],
     ['Machine', result.instanceId],
@@ -64,6 +65,16 @@ export function trainFacts(result: TrainResult): string[] {
     ['Outputs', result.outputs],
     ['Log', result.outputs ? `${result.outputs}/training.log` : result.logPath],
     ['Elapsed', result.elapsedS === undefined ? undefined : `${result.elapsedS.toFixed(1)} s`],
-    ['Cost', result.costUsd === undefined || result.instanceId === 'local' ? undefined : `$${result.costUsd.toFixed(6)}`],
+    ['Cost', result.instanceId === 'local' || result.elapsedS === undefined ? undefined : costText(result)],
+    ...more,
   ]);
+}
+
+/** "$0.002113 (for that time $0.002200 had been estimated; the lease allows $5.00)" */
+function costText({ costUsd, costIsAtMost, estimatedCostUsd, worstCostUsd }: TrainResult): string {
+  const beside = [
+    ...(estimatedCostUsd === undefined || estimatedCostUsd === costUsd ? [] : [`estimated for that time: $${estimatedCostUsd.toFixed(6)}`]),
+    ...(worstCostUsd === undefined ? [] : [`worst case by its lease: $${worstCostUsd.toFixed(2)}`]),
+  ];
+  return `${costUsd === undefined ? 'unknown: nobody could tell the price' : `${costIsAtMost ? 'at most ' : ''}$${costUsd.toFixed(6)}`}${beside.length > 0 ? ` (${beside.join('; ')})` : ''}`;
 }

@@ -1,4 +1,5 @@
 // runctl PROVIDER training-status
+import { durationText } from '../../core/durations.ts';
 import { type TrainingStatus, trainingStatus } from '../../engine/status.ts';
 import { defineCommand } from '../define.ts';
 import { renderFacts } from './facts.ts';
@@ -21,12 +22,18 @@ export const trainingStatusCommand = (provider: string) =>
           ['Epoch', result.epoch === undefined ? undefined : `${result.epoch}${result.epochs === undefined ? '' : ` of ${result.epochs}`}`],
           ['Loss', result.loss],
           ['Accuracy', result.accuracy],
+          ['Lease', leaseLine(result)],
           ['Checkpoint', result.checkpoint && style.foreign(result.checkpoint)],
           ['Log', result.logPath && `${result.logPath} (${result.logBytes ?? 0} bytes)`],
           ['Heartbeat', result.heartbeatAgeS === undefined ? undefined : `${result.heartbeatAgeS} s ago`],
         ]),
       ].join('\n'),
   });
+
+function leaseLine({ endedByLease, leaseLeftS }: TrainingStatus): string | undefined {
+  if (endedByLease !== undefined) return `ended it (${endedByLease})`;
+  return leaseLeftS === undefined ? undefined : `ends the machine in ${durationText(leaseLeftS * 1000)}`;
+}
 
 export function describePhase(training: TrainingStatus): string {
   switch (training.phase) {

@@ -11,7 +11,7 @@ export const runsListCommand = defineCommand({
   run: ({ flags }, app) => listRuns(app, { limit: flags.limit, state: flags.state }),
   text: (runs: RunSummary[]) => {
     if (runs.length === 0) return 'No runs yet. Try: runctl workflow train training/train_mnist_e2e.py --sim -- --epochs 3';
-    const rows = [['RUN', 'STATE', 'WHAT', 'MACHINE', 'STARTED', 'SECONDS'], ...runs.map((run) => [run.runId, run.state, run.verb, run.machineId ?? '-', run.startedAt, run.elapsedS === undefined ? '-' : run.elapsedS.toFixed(1)])];
+    const rows = [['RUN', 'STATE', 'WHAT', 'MACHINE', 'STARTED', 'SECONDS', 'COST'], ...runs.map((run) => [run.runId, run.state, run.verb, run.machineId ?? '-', run.startedAt, run.elapsedS === undefined ? '-' : run.elapsedS.toFixed(1), run.costUsd === undefined ? '-' : `$${run.costUsd.toFixed(6)}`])];
     const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
     return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
   },

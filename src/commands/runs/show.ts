@@ -13,6 +13,7 @@ export const runsShowCommand = defineCommand({
       `${style.bold(run.runId)} ${run.verb}: ${run.state}`,
       ...(run.state === 'launched' && run.machineId ? [`  How it went on: runctl ${run.provider} training-status ${run.machineId}`] : []),
       ...renderFacts([['Machine', run.machineId], ['Started', run.startedAt], ['Ended', run.endedAt], ['Cost', run.costUsd === undefined ? undefined : `$${run.costUsd.toFixed(6)}`]]),
+      ...(run.phases && run.phases.length > 0 ? ['Where the money went:', ...run.phases.map(({ phase, seconds, costUsd }) => `  ${phase.padEnd(12)} ${formatElapsed(seconds * 1000).padStart(8)}  ${costUsd === undefined ? 'price unknown' : `$${costUsd.toFixed(6)}`}`)] : []),
       'Steps:',
       ...run.steps.map((step) => `  ${step.state === 'done' ? style.good('✓') : step.state === 'failed' ? style.bad('✗') : '…'} ${step.name.padEnd(12)} ${step.elapsedMs === undefined ? '' : formatElapsed(step.elapsedMs)}${step.error ? `  ${style.foreign(step.error)}` : ''}`),
       ...(run.effects.length > 0 ? ['Effects on the cloud:', ...run.effects.map((effect) => `  ${effect.kind} ${effect.state}${effect.resourceId ? ` ${effect.resourceId}` : ''}`)] : []),
