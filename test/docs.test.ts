@@ -21,7 +21,7 @@ describe('every command line that is written down', () => {
   test('R108 R280 in README, docs and examples is one that runctl understands', async () => {
     const inDocuments = documents().flatMap(commandsOfDocument);
     const inScripts = exampleScripts().flatMap((path) => commandsOfScript(readDocument(path), path));
-    expect(exampleScripts()).toEqual(['complete_workflow.sh', 'quick_test.sh', 'workflow_train_example.sh'].map((name) => join('examples', name)));
+    expect(exampleScripts()).toEqual(['complete_workflow.sh', 'quick_test.sh', 'spot_training.sh', 'workflow_train_example.sh'].map((name) => join('examples', name)));
     expect(inDocuments.length).toBeGreaterThan(60);
     expect(inScripts.length).toBeGreaterThan(10);
     expect(await wrongOnes([...inDocuments, ...inScripts])).toEqual([]);
@@ -104,11 +104,11 @@ describe('R110 guides', () => {
 
   test('D43 every setting and every environment variable of ours that is named exists', () => {
     const known = new Set(allSettings().flatMap(({ name }) => [name, variableOf(name)]));
-    const given = ['RUNCTL_CHECKPOINT_DIR', 'RUNCTL_RUN_ID', 'RUNCTL_RUN_DIR', 'RUNCTL_CODE_DIR', 'RUNCTL_DEVICE', 'RUNCTL_TEST_PROGRAM', ...['', '_ENDPOINT', '_MAX_USD_PER_HOUR', '_PROFILE', '_TYPE'].map((end) => `RUNCTL_LIVE${end}`)];
+    const given = ['RUNCTL_CHECKPOINT_DIR', 'RUNCTL_RUN_ID', 'RUNCTL_RUN_DIR', 'RUNCTL_CODE_DIR', 'RUNCTL_DEVICE', 'RUNCTL_SIM_CLOCK', 'RUNCTL_TEST_PROGRAM', ...['', '_ENDPOINT', '_MAX_USD_PER_HOUR', '_PROFILE', '_TYPE'].map((end) => `RUNCTL_LIVE${end}`)];
     const wrong = documents().flatMap((path) => {
       const text = readDocument(path);
       const names = [
-        ...[...text.matchAll(/`((?:aws|train|local|sync|sim)\.[a-z0-9_]+)`/g)].map(([, name]) => name!),
+        ...[...text.matchAll(/`((?:aws|train|local|lease|budget|sync|sim)\.[a-z0-9_]+)`/g)].map(([, name]) => name!),
         ...[...text.matchAll(/config set ((?:[a-z]+\.)[a-z0-9_]+)/g)].map(([, name]) => name!),
         ...[...text.matchAll(/\bRUNCTL_[A-Z0-9_]*[A-Z0-9]\b/g)].map(([name]) => name).filter((name) => !given.includes(name)),
       ];
@@ -151,7 +151,7 @@ describe('R110 guides', () => {
 });
 
 /** Pages whose shell blocks, from the first to the last, are one session in the built-in cloud. */
-const RUNNABLE = ['README.md', 'docs/EXAMPLES_RUNNABLE.md', 'docs/security.md', 'docs/weather.md', 'docs/when-things-go-wrong.md'];
+const RUNNABLE = ['README.md', 'docs/EXAMPLES_RUNNABLE.md', 'docs/cost.md', 'docs/security.md', 'docs/weather.md', 'docs/when-things-go-wrong.md'];
 /** What is done to machines: each is tried somewhere in these pages. */
 const MACHINE_VERBS = Object.keys(WORDS).filter((words) => words.startsWith('aws ')).map((words) => words.slice(4)).filter((verb) => verb !== 'policy');
 
