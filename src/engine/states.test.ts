@@ -37,7 +37,7 @@ const silent = async (): Promise<never> => {
 function inState(state: MachineState, lastsS = Infinity, after: MachineState = state) {
   const clock = leapingClock(0);
   const effects: string[] = [];
-  const machine = (): Machine => ({ id: 'i-1', provider: 'aws', type: 't3.micro', market: 'on-demand', region: 'us-east-1', tags: {}, state: clock.now() / 1000 < lastsS ? state : after });
+  const machine = (): Machine => ({ id: 'i-1', provider: 'aws', type: 't3.micro', market: 'on-demand', region: 'us-east-1', tags: { 'runctl:owner': 'me', 'runctl:run': 'run-20260101-abc234' }, state: clock.now() / 1000 < lastsS ? state : after });
   const effect = (name: string) => async () => {
     effects.push(name);
     return machine();

@@ -121,10 +121,10 @@ test('R206 time and rate outlive the server; while it is away, time passes at th
   await first.skip(HOUR_MS);
   const leftAt = first.now();
   first.close();
-  await pause(20);
+  await pause(500);
   const second = open();
   expect(second.now() - leftAt).toBeGreaterThanOrEqual(0);
-  expect(second.now() - leftAt).toBeLessThan(5_000);
+  expect(second.now() - leftAt).toBeLessThan(150_000);
   expect(second.read().rate).toBe(500);
   second.reset();
   expect(second.read()).toMatchObject({ rate: 1, aheadMs: 0 });

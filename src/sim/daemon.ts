@@ -4,6 +4,7 @@ import { fork } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { RunctlError } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { clockFile } from './clock-file.ts';
@@ -71,6 +72,7 @@ export interface SimOptions {
 
 export const INFO_FILE = 'server.json';
 const START_TIMEOUT_MS = 15_000;
+const TAKEN_PAUSE_MS = 150;
 /** A skip of the clock waits for machines that boot or go down on its way. */
 const ACTION_TIMEOUT_MS = 600_000;
 
@@ -109,10 +111,15 @@ export function simControl({ directory, serverFile, defaults }: SimOptions): Sim
       const running = await find();
       if (running) return { ...running, started: false };
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      await launch(serverFile, directory, { ...defaults, ...definedOnly(settings) }, read()?.port);
-      const info = await find();
-      if (!info) throw new RunctlError('sim-failed', 'the built-in cloud started but does not answer', { hints: [`cat ${join(directory, 'server.log')}`] });
-      return { ...info, started: true };
+      const deadline = performance.now() + START_TIMEOUT_MS;
+      for (;;) {
+        const state = await launch(serverFile, directory, { ...defaults, ...definedOnly(settings) }, read()?.port);
+        const info = await find();
+        if (info) return { ...info, started: state === 'ready' };
+        if (state === 'ready' || performance.now() > deadline) throw new RunctlError('sim-failed', 'the built-in cloud started but does not answer', { hints: [`cat ${join(directory, 'server.log')}`] });
+        // Whoever has taken it is still coming up, or on its way out.
+        await setTimeout(TAKEN_PAUSE_MS);
+      }
     },
     async stop() {
       const info = await find();
@@ -155,7 +162,8 @@ export function simEnvironment(directory: string, info: SimInfo, env: Record<str
   };
 }
 
-async function launch(serverFile: string, directory: string, settings: SimSettings, lastPort: number | undefined): Promise<void> {
+/** `taken`: another runctl was quicker, and its server will serve us too; or the last server has not quite gone. */
+async function launch(serverFile: string, directory: string, settings: SimSettings, lastPort: number | undefined): Promise<'ready' | 'taken'> {
   const log = openSync(join(directory, 'server.log'), 'a', 0o600);
   const port = settings.port ?? lastPort;
   const child = fork(
@@ -168,17 +176,17 @@ async function launch(serverFile: string, directory: string, settings: SimSettin
   );
   closeSync(log);
   try {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(failed('it did not come up in time', directory)), START_TIMEOUT_MS);
-      const settle = (error?: RunctlError): void => {
-        clearTimeout(timer);
-        if (error) reject(error);
-        else resolve();
+    return await new Promise<'ready' | 'taken'>((resolve, reject) => {
+      const limit = new AbortController();
+      setTimeout(START_TIMEOUT_MS, undefined, { signal: limit.signal }).then(() => reject(failed('it did not come up in time', directory)), () => undefined);
+      const settle = (end: RunctlError | 'ready' | 'taken'): void => {
+        limit.abort();
+        if (typeof end === 'string') resolve(end);
+        else reject(end);
       };
       child.once('error', (error) => settle(failed(error.message, directory)));
       child.once('exit', (code) => settle(failed(`it ended at once with code ${code}`, directory)));
-      // "taken": another runctl was quicker; its server serves us too.
-      child.once('message', (message: { ready?: boolean; taken?: boolean; failed?: string }) => settle(message.failed ? failed(message.failed, directory) : undefined));
+      child.once('message', (message: { ready?: boolean; taken?: boolean; failed?: string }) => settle(message.failed ? failed(message.failed, directory) : message.taken ? 'taken' : 'ready'));
     });
   } finally {
     child.removeAllListeners();

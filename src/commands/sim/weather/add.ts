@@ -28,7 +28,7 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     delay: { kind: 'duration', placeholder: 'TIME', summary: 'slow, agent-late: how much later' },
     bytesPerSecond: { kind: 'number', placeholder: 'N', min: 1, summary: 'slow: pace of bodies' },
     bucketRegion: { kind: 'text', placeholder: 'REGION', summary: 'bucket-elsewhere: where it is' },
-    by: { kind: 'duration', placeholder: 'TIME', summary: "clock-skew: how far the service's clock is ahead (default: 20m)" },
+    skew: { kind: 'duration', placeholder: 'TIME', summary: "clock-skew: how far the service's clock is ahead (default: 20m)" },
     state: { kind: 'choice', values: ['terminated', 'stopped'], summary: 'instance-loss: the state afterwards (default: terminated)' },
     notice: { kind: 'duration', placeholder: 'TIME', summary: 'spot-interrupt: from notice to end (default: 2m)' },
     rebalance: { kind: 'duration', placeholder: 'TIME', summary: 'spot-interrupt: recommend to rebalance so long before the notice' },
@@ -36,7 +36,7 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     type: { kind: 'text', placeholder: 'TYPE', summary: 'spot-price, spot-capacity: instance type' },
     zone: { kind: 'text', placeholder: 'ZONE', summary: 'spot-price, spot-capacity: only in this zone' },
     price: { kind: 'text', placeholder: 'USD', summary: 'spot-price: per hour' },
-    capacity: { kind: 'number', placeholder: 'N', min: 0, summary: 'spot-capacity: machines that fit in' },
+    capacity: { kind: 'text', placeholder: 'N', summary: 'spot-capacity: machines that fit in' },
     freeMib: { kind: 'number', placeholder: 'N', min: 0, max: 1024, summary: 'disk-full: MiB that are left (default: 0)' },
   },
   examples: [
@@ -53,14 +53,19 @@ Without --operation, a fault of a call falls on every call, one of a machine com
       const close = nearest(kind, KIND_NAMES);
       throw new RunctlError('usage', `there is no weather of kind "${kind}"`, { cause: `the kinds are ${KIND_NAMES.join(', ')}`, hints: [...(close ? [`runctl sim weather add ${close}`] : []), 'runctl sim weather add --help'] });
     }
-    const { after, for: lasting, delay, by, notice, rebalance, ...rest } = flags;
+    const { after, for: lasting, delay, skew, capacity, notice, rebalance, ...rest } = flags;
     const sim = await app.sim();
     await sim.start({});
-    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), by: inSeconds(by), notice: inSeconds(notice), rebalance: inSeconds(rebalance) });
+    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), by: inSeconds(skew), capacity: asNumber(capacity), notice: inSeconds(notice), rebalance: inSeconds(rebalance) });
   },
   text: (report) => renderRules([report]),
 });
 
 function inSeconds(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : ms / 1000;
+}
+
+/** What is no number goes on as it is: the plan says what is wrong with it. */
+function asNumber(word: string | undefined): number | string | undefined {
+  return word !== undefined && /^\d+$/.test(word) ? Number(word) : word;
 }
