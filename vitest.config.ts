@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: 'test/support/scratch.ts',
     // Sharing one module graph per worker is six times faster; tests keep no state in modules.
     isolate: false,
     testTimeout: 60_000,

@@ -126,7 +126,7 @@ function reporterFor(format: Format, { quiet }: GlobalValues): Reporter {
 function styleOf(stream: NodeJS.WriteStream): Style {
   const terminal = stream.isTTY === true;
   const { NO_COLOR, FORCE_COLOR, CI } = process.env;
-  return createStyle(!NO_COLOR && (FORCE_COLOR !== undefined && FORCE_COLOR !== '0' ? true : terminal && !CI), terminal);
+  return createStyle(!NO_COLOR && (FORCE_COLOR !== undefined && FORCE_COLOR !== '0' ? true : terminal && !CI), terminal, terminal ? stream.columns : undefined);
 }
 
 async function write(text: string | Uint8Array, stream: NodeJS.WriteStream = process.stdout): Promise<void> {

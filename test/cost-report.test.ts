@@ -102,6 +102,20 @@ describe('R083 what machines have cost', () => {
     expect(groups.find((group) => group.key === 'training')?.runningSeconds).toBe(2 * HOUR);
   });
 
+  test('R083 the sum stands by itself for scripts, in dollars and to the micro-dollar', async () => {
+    const { total, totalUsd, totalMicroUsd } = await report();
+    expect([totalUsd, totalMicroUsd]).toEqual([total.totalUsd, micro(total.totalUsd)]);
+    expect(totalMicroUsd).toBeGreaterThan(1_000_000);
+  });
+
+  test('R225 D36 by phase: what cost a little beside much has as many digits as it takes to show', async () => {
+    const shown = await report('phase');
+    const cheap = { ...shown.groups[0]!, key: 'boot', computeUsd: 0.000031, storageUsd: 0.000002, addressUsd: 0, totalUsd: 0.000033, knownUsd: 0.000033 };
+    const row = (groups: CostsResult['groups']): string => resourcesCostCommand.text({ ...shown, groups }, createStyle(false, false)).split('\n').find((line) => line.startsWith('boot'))!;
+    expect(row([cheap, ...shown.groups.slice(1)])).toMatch(/\$0\.000031 +\$0\.000002 +\$0\.000000 .*\$0\.000033$/);
+    expect(row([{ ...cheap, computeUsd: 0.003, storageUsd: 0.002, totalUsd: 0.005, knownUsd: 0.005 }])).toMatch(/\$0\.0030 +\$0\.0020 +\$0\.0000 .*\$0\.0050$/);
+  });
+
   test('D36 shown to people: nothing is $0.00, and what nobody knows is said', async () => {
     const style = createStyle(false, false);
     const text = resourcesCostCommand.text(await report('project'), style);
@@ -129,7 +143,7 @@ describe('R083 what machines have cost', () => {
 
 describe('R085 budgets', () => {
   const plan = () => m.provider.plan({ type: 't3.micro', tags: { 'runctl:run': 'r', 'runctl:project': 'digits', 'runctl:owner': 'ann' } });
-  const wish = async (more: object = {}) => ({ project: 'digits', plan: await plan(), ...more });
+  const wish = async (more: object = {}) => ({ project: 'digits', plan: await plan(), hours: 1, ...more });
   const outcome = (promise: Promise<void>) => promise.then(() => 'allowed', (error: RunctlError) => error);
   const warnings = () => m.events.flatMap((event) => (event.kind === 'note' && event.level === 'warning' ? [event.text] : []));
   const spent = async (): Promise<number> => (await report('project', { project: 'digits' })).total.totalUsd!;
@@ -150,7 +164,7 @@ describe('R085 budgets', () => {
   test('R085 a warning from 80 %, with what this machine is expected to add', async () => {
     await withBudget({ project: Math.ceil(((await spent()) / 0.85) * 100) / 100 });
     expect(await outcome(requireBudget(m.app, m.provider, await wish()))).toBe('allowed');
-    expect(warnings()).toEqual([expect.stringMatching(/^the budget of project digits is used up to 8\d %: \$0\.\d+ of \$0\.\d+; an hour of this machine adds \$0\.018\d*, which makes 8\d %$/)]);
+    expect(warnings()).toEqual([expect.stringMatching(/^the budget of project digits is used up to 8\d %: \$0\.\d+ of \$0\.\d+; 60 min of this machine add \$0\.018\d*, which makes 8\d %$/)]);
     expect(m.questions).toEqual([]);
   });
 
@@ -195,16 +209,16 @@ describe('R085 budgets', () => {
     expect([resourcesCostCommand.exitCode!(checked), resourcesCostCommand.exitCode!(shown)]).toEqual([6, 0]);
     expect(resourcesCostCommand.text(shown, createStyle(false, false))).toMatch(/Budget project digits +█{20} 1\d\d % of \$0\.50 \(\$0\.\d+\)/);
     await expect(run({ daily: true, by: 'run' })).rejects.toMatchObject({ code: 'usage' });
-    expect(resourcesCostCommand.text(await run({ daily: true, export: 'csv' }), createStyle(false, false)).split('\r\n')[0]).toBe('day,machines,running_seconds,compute_usd,storage_usd,address_usd,total_usd,known_usd,at_most');
+    expect(resourcesCostCommand.text(await run({ daily: true, export: 'csv' }), createStyle(false, false)).split('\r\n')[0]).toBe('day,machines,running_seconds,compute_usd,storage_usd,address_usd,total_usd,known_usd,at_most,at_least');
   });
 
   test('R085 of an unknown price nothing is known: said, and counted by its lease', async () => {
     await withBudget({ project: 100 });
     const { price, ...rest } = await plan();
     const unknown = { ...rest, price: { ...price, computeMicroUsd: undefined } };
-    expect(await outcome(requireBudget(m.app, m.provider, { project: 'digits', plan: unknown }))).toBe('allowed');
+    expect(await outcome(requireBudget(m.app, m.provider, { project: 'digits', plan: unknown, hours: 8 }))).toBe('allowed');
     expect(warnings()).toEqual([expect.stringContaining('nobody could tell the price of t3.micro')]);
     m.answer = false;
-    expect(await outcome(requireBudget(m.app, m.provider, { project: 'digits', plan: unknown, maxCostMicroUsd: 200_000_000 }))).toMatchObject({ code: 'over-budget' });
+    expect(await outcome(requireBudget(m.app, m.provider, { project: 'digits', plan: unknown, hours: 8, maxCostMicroUsd: 200_000_000 }))).toMatchObject({ code: 'over-budget' });
   });
 });

@@ -4,9 +4,14 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Machine, MachineRequest } from '../src/core/machine.ts';
 import { billMachine, noteMachine } from '../src/engine/cost/cost-actual.ts';
+import { costText } from '../src/commands/resources/cost-text.ts';
+import { costs } from '../src/engine/cost/costs.ts';
+import { listResources } from '../src/engine/resources/list.ts';
+import { createStyle } from '../src/ui/style.ts';
 import { costBook } from '../src/engine/cost/cost-book.ts';
 import { changeLifecycle } from '../src/engine/lifecycle.ts';
 import { paidText, settleCost } from '../src/engine/cost/money.ts';
+import { showRun } from '../src/engine/runs.ts';
 import { type MoneyLab, openMoneyLab } from './support/money-lab.ts';
 
 const labs: MoneyLab[] = [];
@@ -117,6 +122,27 @@ describe('the meter and the bill are the same to the micro-dollar', () => {
     expect(m.meter(id)).toMatchObject({ compute: 0, address: 0 });
   });
 
+  test('R083 R224 a ledger that knows nothing: machines of other regions are found when asked for, and earlier starts are known to be missing', async () => {
+    const m = await lab();
+    const elsewhere = m.provider.inRegion!('eu-west-1');
+    const tags = { 'runctl:run': 'r', 'runctl:owner': m.app.config.aws.owner as string, 'runctl:project': 'p' };
+    const { id } = await elsewhere.create(await elsewhere.plan({ type: 'g5.xlarge', tags }), randomUUID());
+    await m.pass(3_600);
+    await elsewhere.stop(id);
+    await m.pass(3_600);
+    await elsewhere.start(id);
+    await m.pass(60);
+    expect((await costBook(m.app, m.provider, {})).entries).toEqual([]);
+    const book = await costBook(m.app, m.provider, { regions: 'all' });
+    expect(book).toMatchObject({ entries: [{ id, region: 'eu-west-1', usage: { unseen: true } }] });
+    expect(book.notAsked).toBeUndefined();
+    const told = await costs(m.app, { provider: 'aws', by: 'machine' });
+    expect(told).toMatchObject({ unseen: [id], groups: [{ key: id, atLeast: true }], total: { atLeast: true } });
+    expect(Math.round((told.total.totalUsd as number) * 1_000_000)).toBeLessThan(m.meter(id).total);
+    expect(costText(told, createStyle(false, false))).toMatch(/To date: at least \$[^]*used before this computer knew of it: i-/);
+    expect((await listResources(m.app, { provider: 'aws', regions: ['eu-west-1'] })).resources).toMatchObject([{ id }]);
+  });
+
   test('R207 other regions have other prices', async () => {
     const m = await lab();
     const elsewhere = m.provider.inRegion!('eu-west-1');
@@ -151,6 +177,8 @@ describe('R087 what is told at the end of a run', () => {
     expect(m.ledger.costsOf('run-1')).toMatchObject([{ machineId: id, costMicroUsd: m.meter(id).total }]);
     expect((await settleCost(m.app, m.provider, 'run-1', { machine: await m.find(id), elapsedS: 1, lease: { ...lease, spentMicroUsd: 600_000 } })).worstCostUsd).toBe(0.3);
     expect((await settleCost(m.app, m.provider, 'run-1', { machine: await m.find(id), elapsedS: 1, lease: { idleS: 60, graceS: 1, onEnd: 'stop' } })).worstCostUsd).toBeUndefined();
+    // As it was told before it was bought: its hours, and the time to save and to shut down.
+    expect((await settleCost(m.app, m.provider, 'run-1', { machine: await m.find(id), elapsedS: 1, lease: { ...lease, maxCostMicroUsd: undefined } })).worstCostUsd).toBeCloseTo((0.6 * (7_200 + 90 + 180)) / 3_600, 6);
   });
 
   test('R087 a run on a machine that had been there pays for its own time', async () => {
@@ -206,6 +234,44 @@ describe('what nobody knows exactly is said so', () => {
     expect(bill.atMost).toBe(true);
     expect(bill.computeMicroUsd).toBeGreaterThan(m.meter(id).compute as number);
     expect(bill.computeMicroUsd).toBeLessThan((m.meter(id).compute as number) * 1.3);
+  });
+
+  test('R083 D36 without the right to see disks: a machine of ours is billed with the disk of its plan, of another its disk is unknown and never nothing', async () => {
+    const m = await lab();
+    m.sim.sim.weather.add({ kind: 'access-denied', operation: 'ec2.DescribeVolumes' });
+    const planned = await bought(m);
+    const { id: other } = await m.provider.create(await m.provider.plan({ type: 't3.micro', tags: { 'runctl:run': 'r', 'runctl:owner': 'ann', 'runctl:project': 'digits' } }), randomUUID());
+    await m.pass(1_000);
+    await m.provider.stop(other);
+    await m.pass(10);
+    const { resources } = await listResources(m.app, { provider: 'aws' });
+    expect(resources.map(({ id, costPerHourUsd, accumulatedUsd }) => [id, costPerHourUsd === undefined, accumulatedUsd === undefined])).toEqual(expect.arrayContaining([[other, true, true], [planned, false, false]]));
+    expect(await change(m, 'terminate', planned)).toMatchObject({ costUsd: m.meter(planned).total / 1_000_000 });
+    const told = await costs(m.app, { provider: 'aws', by: 'machine' });
+    expect(told).toMatchObject({ unknownPrices: [other], stopped: 1, totalUsd: undefined });
+    const group = told.groups.find(({ key }) => key === other)!;
+    expect(group).not.toHaveProperty('totalUsd', expect.any(Number));
+    expect(Math.round(group.knownUsd * 1_000_000)).toBe(m.meter(other).compute);
+  });
+
+  test('R223 R083 a machine that its lease ended while nobody looked: at most what the lease allows, in the report, the bill, the list and at its end', async () => {
+    const m = await lab();
+    const id = await bought(m, { tags: { 'runctl:lease': 'allowed=3600 idle=0 grace=90 limit=hours end=stop' } });
+    await m.pass(3_640);
+    m.sim.machines.powerOff(id);
+    await m.pass(86_400);
+    m.ledger.beginRun({ id: 'run-20260101-abcdef', verb: 'create', request: {}, nowMs: m.app.clock.now() });
+    m.ledger.setMachine('run-20260101-abcdef', id, 'aws');
+    const most = 3_600 + 90 + 180;
+    const [group] = (await costs(m.app, { provider: 'aws', by: 'machine' })).groups;
+    expect(group).toMatchObject({ atMost: true, runningSeconds: most });
+    expect(Math.round(group!.computeUsd! * 1_000_000)).toBeGreaterThan(m.meter(id).compute!);
+    expect(await billMachine(m.app, m.provider, await m.find(id))).toMatchObject({ runningSeconds: most, atMost: true });
+    const [row] = (await listResources(m.app, { provider: 'aws' })).resources;
+    expect(row).toMatchObject({ id, atMost: true });
+    expect(row!.accumulatedUsd).toBeCloseTo(group!.totalUsd!, 4);
+    expect((await showRun(m.app, 'run-20260101-abcdef')).phases!.reduce((sum, { seconds }) => sum + seconds, 0)).toBe(most);
+    expect(await change(m, 'terminate', id)).toMatchObject({ billedS: most, costIsAtMost: true });
   });
 
   test('D36 a machine that EC2 has forgotten keeps its bill; one that ended unseen costs at most until it was missed', async () => {

@@ -14,6 +14,7 @@ import { monitor } from '../src/engine/monitor.ts';
 import { waitReady } from '../src/engine/ready.ts';
 import { train } from '../src/engine/train.ts';
 import { workflowTrain } from '../src/engine/workflow-train.ts';
+import { quickClock } from './support/quick-clock.ts';
 import { type TestApp, openTestApp } from './support/test-app.ts';
 
 const PRICE = /costs \$0\.0\d+ an hour/;
@@ -216,7 +217,7 @@ describe('commands that only wait', () => {
     await train(t.app, { ...TRAIN, machineId: id, wait: false });
     const { app } = appWith((event) => event.kind === 'step.progress' && event.step === 'follow' && stake.price !== undefined);
     const watching = (async () => {
-      for await (const _item of monitor(app, { provider: 'aws', machineId: id, follow: true }));
+      for await (const _item of monitor({ ...app, clock: quickClock(4) }, { provider: 'aws', machineId: id, follow: true }));
     })();
     const error = await ended(watching);
     expect(error).toMatchObject({ code: 'interrupted', exitCode: 130 });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readMeter } from '../src/sim/meter-reading.ts';
 import type { RunctlError } from '../src/core/errors.ts';
-import type { Lease } from '../src/core/lease.ts';
+import { LEASE_MARGIN_S, type Lease } from '../src/core/lease.ts';
 import { create } from '../src/engine/create.ts';
 import { changeLease, showLease } from '../src/engine/lease/lease-change.ts';
-import { LEASE_MARGIN_S, type LeaseWish, bindLease } from '../src/engine/lease/lease.ts';
+import { type LeaseWish, bindLease } from '../src/engine/lease/lease.ts';
 import { train } from '../src/engine/train.ts';
 import { until } from './support/agent-box.ts';
 import { type TestApp, openTestApp } from './support/test-app.ts';
@@ -131,5 +131,19 @@ describe('how much time a limit buys', () => {
     expect(bindLease(app, plan({ computeMicroUsd: undefined }), { maxHours: 2 }).lease).toEqual({ allowedS: 7200, limit: 'hours', hoursS: 7200, idleS: 0, graceS: 0, onEnd: 'stop' });
     expect(() => bindLease(app, plan(), { maxCostMicroUsd: 100_000 })).toThrow(expect.objectContaining({ code: 'over-budget', exitCode: 6 }));
     expect(() => bindLease(app, plan(), { maxCostMicroUsd: 5_000_000 }, 4_950_000)).toThrow(expect.objectContaining({ code: 'over-budget', message: expect.stringContaining('$4.95') as string }));
+  });
+
+  test.each([[0, 'stop'], [0, 'terminate'], [1_950_000, 'stop']] as const)('R085 the limit that is proposed buys the five minutes, and is no dearer than need be (spent %d, %s)', (spent, onEnd) => {
+    const buys = (maxCostMicroUsd: number) => bindLease(app, plan(), { maxCostMicroUsd, graceMs: 90_000, onEnd }, spent).lease!.allowedS!;
+    const hint = (() => {
+      try {
+        return buys(spent + 100_000), '';
+      } catch (error) {
+        return (error as { hints: string[] }).hints[0]!;
+      }
+    })();
+    const proposed = Math.round(Number(/^--max-cost (\d+\.\d\d)$/.exec(hint)![1]) * 1_000_000);
+    expect(buys(proposed)).toBeGreaterThanOrEqual(300);
+    expect(() => buys(Math.floor(proposed * 0.85))).toThrow('does not buy five minutes');
   });
 });

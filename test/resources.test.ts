@@ -5,6 +5,7 @@ import { CreateTagsCommand, DeleteTagsCommand, StopInstancesCommand, TerminateIn
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderBulk } from '../src/commands/resources/bulk.ts';
 import { renderList } from '../src/commands/resources/list-text.ts';
+import { renderTable } from '../src/commands/resources/table.ts';
 import { resourcesSummaryCommand } from '../src/commands/resources/summary.ts';
 import { RunctlError } from '../src/core/errors.ts';
 import { cleanup, stopAll } from '../src/engine/resources/bulk.ts';
@@ -56,6 +57,25 @@ const scrubbed = (text: string): string[] =>
     .map((line) => line.trimEnd().replaceAll(/(?<=\S) {2,}/g, '  '));
 
 describe('R082 list', () => {
+  test.each([[200, 'ID TYPE STATE MARKET $/H SO FAR PROJECT REGION PRIVATE IP RUN OWNER'], [90, 'ID TYPE STATE MARKET $/H SO FAR PROJECT REGION'], [60, 'ID TYPE STATE $/H SO FAR'], [10, 'ID TYPE STATE $/H SO FAR']])('R082 on a terminal of %i columns only what has room there', async (width, titles) => {
+    const lines = renderList(await list({ state: 'stopped' }), 'table', createStyle(false, true, width)).split('\n');
+    expect(lines.find((line) => line.startsWith('ID'))!.replaceAll(/\s+/g, ' ')).toBe(titles);
+    if (width > 10) expect(lines.at(-3)!.length).toBeLessThanOrEqual(width);
+  });
+
+  test('R082 D36 a group of unknown price is no zero, and one in part is more than its sum', async () => {
+    const result = await summarize(fleet.app, WHERE);
+    const group = { machines: 2, running: 2, costPerHourUsd: 0.5, accumulatedUsd: 1 };
+    const text = resourcesSummaryCommand.text({ ...result, byProject: [], byType: [{ ...group, name: 'p3.2xlarge', unknownPrices: 2 }, { ...group, name: 'g5.xlarge', unknownPrices: 1 }] }, PLAIN);
+    expect(text).toMatch(/p3\.2xlarge +2 +2 +\? +\?\n/);
+    expect(text).toMatch(/g5\.xlarge +2 +2 +\$0\.5000 \+ \? +\$1\.0000 \+ \?$/);
+  });
+
+  test('columns stand straight below letters that are twice as wide', () => {
+    const [, first, second] = renderTable([{ name: '日本', n: 1 }, { name: 'abcd', n: 2 }], [{ title: 'A', cell: (row) => row.name }, { title: 'N', cell: (row) => String(row.n) }], PLAIN);
+    expect([first, second]).toEqual(['日本  1', 'abcd  2']);
+  });
+
   test('R082 what needs attention first, then the machines, then their sum', async () => {
     expect(scrubbed(renderList(await list(), 'table', PLAIN))).toEqual([
       'warning: 1 machine has run for more than 24 h and costs $0.39 a day: old (30 h)',
@@ -69,9 +89,10 @@ describe('R082 list', () => {
       'young  t3.small  running  on-demand  $0.0288  4 h  $0.1151  =cmd  eu-west-1  #  #  run-20260101-cccccc  you  protected',
       expect.stringMatching(/^spot {2}t3\.micro {2}running {2}spot {2}\$0\.0\d+ {2}4 h {2}\$0\.0\d+ {2}mnist {2}us-east-1 {2}# {2}# {2}run-20260101-dddddd {2}me {2}-$/),
       'old  t3.micro  running  on-demand  $0.0163  30 h  $0.4887  mnist  us-east-1  #  #  run-20260101-aaaaaa  me  old, idle',
-      'stopped  t3.small  stopped  on-demand  $0.0009  -  $0.0475  mnist  us-east-1  -  #  run-20260101-bbbbbb  me  -',
+      // Nobody here saw it run, so nobody knows of its address.
+      'stopped  t3.small  stopped  on-demand  $0.0009  -  ≥$0.0475  mnist  us-east-1  -  #  run-20260101-bbbbbb  me  -',
       '',
-      expect.stringMatching(/^4 machines in 2 regions, 3 running, \$0\.0\d+ an hour, \$0\.\d+ so far$/),
+      expect.stringMatching(/^4 machines in 2 regions, 3 running, \$0\.0\d+ an hour, at least \$0\.\d+ so far$/),
     ]);
   });
 
@@ -81,7 +102,7 @@ describe('R082 list', () => {
     expect(compact[0]).toMatch(/^ID +TYPE +STATE +MARKET +\$\/H +SO FAR +PROJECT +REGION$/);
     const detailed = scrubbed(renderList(await list({ state: 'stopped' }), 'detailed', PLAIN));
     expect(detailed.slice(detailed.indexOf('stopped t3.small (on-demand) is stopped'))).toEqual([
-      'stopped t3.small (on-demand) is stopped', expect.stringMatching(/^ {2}Why: {2}stopped or terminated by a call of the API.*UserInitiatedShutdown/), '  Price:  $0.0009 an hour', '  So far:  $0.0475', '  Launched:  2026-01-01T00:00:02.000Z',
+      'stopped t3.small (on-demand) is stopped', expect.stringMatching(/^ {2}Why: {2}stopped or terminated by a call of the API.*UserInitiatedShutdown/), '  Price:  $0.0009 an hour', '  So far:  at least $0.0475', '  Launched:  2026-01-01T00:00:02.000Z',
       '  Zone:  us-east-1a', '  Public IP:  none', '  Private IP: #', '  Disk:  8 GB', '  Project:  mnist', '  Run:  run-20260101-bbbbbb', '  Owner:  me', '', expect.stringContaining('1 machine in 2 regions, 0 running'),
     ]);
   });
@@ -120,6 +141,11 @@ describe('R082 list', () => {
     expect(renderExport(await list({ project: 'none' }), 'csv')).toMatch(/^id,type,state,.+\r\n$/);
     expect(renderExport(await list({ owner: 'you' }), 'csv')).toContain(",'=cmd,");
     expect(renderExport(await list({ owner: 'you' }), 'html')).not.toContain('<script');
+    const [yours] = (await list({ owner: 'you' })).resources;
+    const hostile = { ...(await list({ owner: 'you' })), resources: [{ ...yours!, project: '<script>\u001b]0;title\u0007\u009b31m', run: '-1+cmd|calc', owner: '@SUM(A1)' }] };
+    for (const format of ['csv', 'html'] as const) expect(renderExport(hostile, format)).not.toMatch(/[\u001b\u0007\u009b]/);
+    expect(renderExport(hostile, 'csv')).toContain(",'-1+cmd|calc,'@SUM(A1),");
+    expect(renderExport(hostile, 'html')).toContain('&lt;script&gt;');
     const result = await list({ exportFile: 'machines.html', owner: 'you' });
     expect(readFileSync(join(fleet.app.cwd, 'machines.html'), 'utf8')).toContain(ids['young']);
     expect(result.exportFile).toBe(join(fleet.app.cwd, 'machines.html'));
@@ -186,7 +212,7 @@ describe('R226 stop-all and cleanup', () => {
     const mine = await stopAll(fleet.app, { ...WIDE, dryRun: true }, async () => true);
     expect(scrubbed(renderBulk(mine, 'running machine', PLAIN))).toEqual([
       'DO  WHAT  ID  REGION  $/H  WHY', 'stop  machine  old  us-east-1  $0.0154  it has run for 30 h', '',
-      '1 would be touched, all made by runctl for me; nothing was done (--dry-run)', 'Left alone:', '  machine spot: a spot machine cannot be stopped, only terminated: runctl aws terminate spot',
+      '1 would be touched, all made by runctl for me; nothing was done (--dry-run)', 'Left alone:', '  machine spot: a spot machine cannot be stopped, only terminated', '    try: runctl aws terminate spot --region us-east-1',
     ]);
     const yours = await stopAll(fleet.app, { ...WIDE, dryRun: true, owner: 'you' }, async () => true);
     expect(yours).toMatchObject({ outcomes: [], left: [{ id: ids['young'], why: 'it is protected (tag runctl:protected)' }] });
@@ -194,8 +220,19 @@ describe('R226 stop-all and cleanup', () => {
 
   test('R226 a no, and nobody to ask, leave everything as it is', async () => {
     const before = await fleet.census();
-    await expect(stopAll(fleet.app, WIDE, async () => false)).rejects.toMatchObject({ code: 'declined', hints: ['runctl resources stop-all --dry-run', 'runctl resources stop-all --yes'] });
+    await expect(stopAll(fleet.app, WIDE, async () => false)).rejects.toMatchObject({ code: 'declined', hints: ['--dry-run', '--yes'] });
     await expect(cleanup(fleet.app, { ...WIDE, snapshots: false }, async () => { throw new RunctlError('declined', 'nobody is here to answer'); })).rejects.toMatchObject({ exitCode: 6 });
+    expect(await fleet.census()).toEqual(before);
+  });
+
+  test('R226 Ctrl-C in the middle: how far it came is said, and never that nothing is left', async () => {
+    const [abort, before] = [new AbortController(), await fleet.census()];
+    const app = { ...fleet.app, signal: abort.signal, stake: { done: new Set<string>() } };
+    const stopped = stopAll(app, WIDE, async () => {
+      abort.abort(new RunctlError('interrupted', 'interrupted by Ctrl-C'));
+      return true;
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'interrupted', message: 'interrupted by Ctrl-C', reason: expect.stringMatching(/^0 of 1 are done\. .*what still runs costs on/), hints: ['--dry-run', 'runctl resources list'] });
     expect(await fleet.census()).toEqual(before);
   });
 

@@ -1,6 +1,7 @@
 // Buying spot machines on the real pretend cloud, over HTTP, with real guests: whole stories. What every refusal comes to with every
 // policy is in src/engine/buying/buy.test.ts.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { billRows } from '../src/commands/sim/bill-rows.ts';
 import { RunctlError } from '../src/core/errors.ts';
 import type { Event } from '../src/core/events.ts';
 import type { MachinePlan } from '../src/core/machine.ts';
@@ -10,6 +11,7 @@ import { type CreateRequest, create } from '../src/engine/create.ts';
 import { changeLifecycle } from '../src/engine/lifecycle.ts';
 import { status } from '../src/engine/status.ts';
 import { workflowTrain } from '../src/engine/workflow-train.ts';
+import type { MeterReading } from '../src/sim/meter-reading.ts';
 import { type TestApp, openTestApp } from './support/test-app.ts';
 
 let t: TestApp;
@@ -132,6 +134,21 @@ test('R087 taken back in the middle of a training: that is what is said, with wh
   expect(error.reason).toMatch(/It has cost \$0\.\d{6}/);
   expect(error.hints).toEqual(expect.arrayContaining(['--spot', '--on-demand']));
   expect(await alive()).toEqual([]);
+});
+
+test('R087 taken back before anybody could use it: said as such, paid for as the meter has it, and the way on is spot again', async () => {
+  const waiting = app({
+    report: (event) => {
+      t.events.push(event);
+      if (event.kind === 'step.done' && event.step === 'running') void t.sim.call('interrupt', { instanceId: waiting.stake!.machineId, noticeMs: 0 });
+    },
+  });
+  const error = await failure(create(waiting, { ...CREATE, profile: 'runctl-ssm-profile', wait: true }));
+  const id = String(error.data!['machine']);
+  expect(error).toMatchObject({ code: 'machine-lost', message: expect.stringContaining('was taken back by the cloud') as string, hints: expect.arrayContaining(['--spot', '--on-demand']) as string[] });
+  const [cost] = (await t.app.ledger()).costsOf((await t.app.ledger()).listRuns({ machineId: id })[0]!.id);
+  const rows = billRows((await t.sim.call('bill')) as unknown as MeterReading, 'machine');
+  expect(cost!.costMicroUsd).toBe(rows.find(({ name }) => name === id)!.totalMicroUsd);
 });
 
 test('R090 results that cannot come home are not thrown away with a spot machine: it is kept, since it cannot be stopped', async () => {

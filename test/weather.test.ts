@@ -19,7 +19,9 @@ describe.concurrent('R205 weather from the command line', () => {
       expect(listed).toEqual([{ id: 'w1', hits: 1, state: 'over', rule: { kind: 'error', operation: 'ec2.DescribeInstances', skip: 0, times: 1, afterMs: 0, code: 'OptInRequired', message: 'sign up first', status: 403 } }]);
       expect((await runCli(['sim', 'weather', 'add', 'slow', '--delay', '10ms', '--after', '90s', '--for', '2m', '--instance', 'i-0123456789abcdef0'], { state })).stdout).toMatch(/^w2 +slow 0\.01 s +\* i-0123456789abcdef0 +after 90 s, for 120 s +waiting +0$/m);
       expect((await runCli(['sim', 'weather', 'clear', 'w1'], { state })).stdout).toBe('1 fault dropped\n');
-      expect((await runCli(['sim', 'weather', 'clear'], { state })).stdout).toBe('1 fault dropped\n');
+      expect((await runCli(['sim', 'weather', 'add', 'clock-skew', '--skew', '5m'], { state })).stdout).toMatch(/^w3 +clock-skew 300 s/m);
+      expect((await runCli(['sim', 'weather', 'add', 'spot-capacity', '--type', 't3.micro', '--capacity', '3'], { state })).stdout).toMatch(/^w4 +spot-capacity 3 machines +t3\.micro/m);
+      expect((await runCli(['sim', 'weather', 'clear'], { state })).stdout).toBe('3 faults dropped\n');
       expect((await runCli(['sim', 'weather', 'list'], { state })).stdout).toContain('Fair weather');
     });
   });
@@ -35,6 +37,7 @@ describe.concurrent('R205 weather from the command line', () => {
       expect(await said('add', 'throttle', '--operation', 'ssm.SendComand')).toMatch(/^1 error: service ssm has no operation SendComand\n[^\n]*SendCommand/);
       expect(await said('add', 'error')).toMatch(/^1 error: weather of kind error needs the field code/);
       expect(await said('add', 'throttle', '--times', 'often')).toMatch(/^1 error: /);
+      expect(await said('add', 'spot-capacity', '--type', 't3.micro', '--capacity', 'many')).toMatch(/^1 error: capacity must be a whole number from 0, not "many"/);
       expect(await said('clear', 'w5')).toMatch(/^1 error: there is no weather w5[^]*runctl sim weather list/);
     });
   });

@@ -12,6 +12,7 @@ export function readLeaseFacts(facts: Facts): LeaseFacts | undefined {
     usedS: maybe(facts, 'lease_used', count),
     leftS: maybe(facts, 'lease_left', count),
     quietS: maybe(facts, 'lease_quiet', count),
+    idleS: maybe(facts, 'lease_idle', count),
     reason: maybe(facts, 'lease_reason', (all, key) => oneOf(all, key, LEASE_REASONS)),
     ...(facts.has('lease_kept') ? { kept: true } : {}),
   };

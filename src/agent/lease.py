@@ -161,7 +161,7 @@ class Keeper:
         if used != self.written:
             self.written = used
             self.machine.write("used", "%d\n" % used)
-        lines = ["lease_state=" + ("ending" if self.reason else "on" if self.on else "off"), "lease_used=%d" % used, "lease_quiet=%d" % self.quiet, "lazy=%d" % self.lazy]
+        lines = ["lease_state=" + ("ending" if self.reason else "on" if self.on else "off"), "lease_used=%d" % used, "lease_quiet=%d" % self.quiet, "lease_idle=%d" % self.idle, "lazy=%d" % self.lazy]
         if self.reason:
             lines += ["lease_reason=" + self.reason, "lease_left=%d" % max(0, self.off_at - self.used)]
         elif self.on and self.allowed is not None:

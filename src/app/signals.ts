@@ -10,6 +10,9 @@ export interface Interruption {
   finish(): void;
 }
 
+/** Nobody presses a key twice so fast. */
+const ECHO_MS = 50;
+
 /** `leave` must not return. */
 export function abortOnSignals(leave: (exitCode: number) => void): Interruption {
   const controller = new AbortController();
@@ -17,7 +20,12 @@ export function abortOnSignals(leave: (exitCode: number) => void): Interruption 
   setMaxListeners(0, controller.signal);
   const interrupt = (why: string): void => controller.abort(new RunctlError('interrupted', why));
   let over = false;
+  let heardAt = -Infinity;
   const interrupted = (name: NodeJS.Signals): void => {
+    const now = performance.now();
+    // npx, timeout and their kin pass on what the terminal has sent to everybody already: that is no second Ctrl-C.
+    if (!over && now - heardAt < ECHO_MS) return;
+    heardAt = now;
     // After the end of the command there is nothing to clean up, and nothing that would be left.
     if (over || controller.signal.aborted) return leave(EXIT.interrupted);
     interrupt(`interrupted by ${name === 'SIGINT' ? 'Ctrl-C' : name}`);

@@ -6,6 +6,9 @@ import { shellWord } from '../core/quote.ts';
 const REPEATABLE = new Set(['--include-pattern']);
 /** Flags that say which cloud is meant; a hint that lacks them would speak of another. */
 const PLACE = [/^--sim$/, /^--region$/, /^(?:--config|-c)$/];
+/** The same of commands about many machines. */
+const PLACES = /^--(?:all-regions|regions)$/;
+const SWITCHES = new Set(['--sim', '--all-regions']);
 /** Commands that look at a cloud. */
 const ASKS_A_CLOUD = /^runctl (?:aws (?!policy)|workflow |resources |doctor\b)(?!.* --help)/;
 /** What contradicts a flag goes when that flag comes: switches, and flags with their values. */
@@ -36,11 +39,12 @@ export function completeHint(hint: string, argv: readonly string[]): string {
 function inPlace(hint: string, own: readonly string[]): string {
   const [, command = hint, rest = ''] = /^(.*?)((?: -- | {2,}[(#]).*)?$/s.exec(hint) ?? [];
   const given = command.split(' ');
+  const places = command.startsWith('runctl resources ') ? [...PLACE, PLACES] : PLACE;
   const missing = own.flatMap((word, n): string[] => {
     const name = word.split('=')[0] as string;
-    const place = PLACE.find((flag) => flag.test(name));
+    const place = places.find((flag) => flag.test(name));
     if (place === undefined || given.some((other) => place.test(other.split('=')[0] as string))) return [];
-    return name === '--sim' || word.includes('=') ? [word] : own.slice(n, n + 2);
+    return SWITCHES.has(name) || word.includes('=') ? [word] : own.slice(n, n + 2);
   });
   return `${[command, ...missing.map(shellWord)].join(' ')}${rest}`;
 }

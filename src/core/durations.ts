@@ -1,5 +1,10 @@
 // Lengths of time for sentences.
 
+/** As `durationText`, but nothing took "0 s". */
+export function elapsedText(ms: number): string {
+  return ms < 1000 ? 'less than a second' : durationText(ms);
+}
+
 /** `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`. Never negative. */
 export function durationText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

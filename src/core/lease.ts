@@ -30,6 +30,8 @@ export interface LeaseFacts {
   leftS?: number;
   /** Since the last sign of progress. */
   quietS?: number;
+  /** Ends after so long without progress, renewals included; 0: never. */
+  idleS?: number;
   /** With `ending`: why. */
   reason?: LeaseReason;
   /** Whether the keeper on the machine lives. */
@@ -40,6 +42,10 @@ export type LeaseReason = 'cost' | 'hours' | 'idle';
 
 /** The tag that says: this machine has a lease, and it began as this one. Renewals are known to the machine only. */
 export const LEASE_TAG = 'runctl:lease';
+
+/** From the moment at which the keeper on the machine has power off at the latest to the one at which nothing is billed any more:
+ *  the second guard's slack (30 s), its rounding to a minute, and the 90 s that systemd gives processes to end. */
+export const LEASE_MARGIN_S = 180;
 
 const NUMBERS = { allowed: 'allowedS', hours: 'hoursS', cost: 'maxCostMicroUsd', spent: 'spentMicroUsd', rate: 'rateMicroUsd', idle: 'idleS', grace: 'graceS' } as const;
 

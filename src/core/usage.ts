@@ -23,6 +23,8 @@ export interface RunSpan {
   prices: PriceChange[];
   /** Public address while it runs; 0: it has none. */
   addressMicroUsdPerHour: MicroUsd;
+  /** Nobody saw it run: whether it had an address is not known, and none is counted. */
+  addressUnseen?: boolean;
 }
 
 /** A disk of a machine, billed from its creation until it goes, running or stopped. */
@@ -46,6 +48,12 @@ export interface MachineUsage {
   machineId: string;
   runs: RunSpan[];
   disks: DiskSpan[];
+  /** It was used for more than this: a start before these, or disks, of which nobody here knows. */
+  unseen?: true;
+  /** It ran, but nobody could tell when. */
+  runsUnknown?: true;
+  /** It has disks, but nobody could tell which. */
+  disksUnknown?: true;
 }
 
 /** What machines of one kind cost over some time. */

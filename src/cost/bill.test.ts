@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiskSpan, MachineUsage, RunSpan } from '../core/usage.ts';
 import { addSums, billOf, splitBill } from './bill.ts';
+import { hasUnseenStarts } from './charges.ts';
 import { calendarCuts, calendarName, calendarStart } from './calendar.ts';
 
 const T0 = Date.UTC(2026, 0, 1);
@@ -9,6 +10,15 @@ const at = (seconds: number): number => T0 + seconds * 1000;
 const run = (from: number, to: number | undefined, more: Partial<RunSpan> = {}): RunSpan => ({ from: at(from), ...(to === undefined ? {} : { to: at(to) }), market: 'on-demand', prices: [{ at: at(from), microUsdPerHour: 526_000 }], addressMicroUsdPerHour: 5_000, ...more });
 const disk = (from: number, to: number | undefined, more: Partial<DiskSpan> = {}): DiskSpan => ({ id: 'vol-1', gb: 100, microUsdPerGbMonth: 80_000, from: at(from), ...(to === undefined ? {} : { to: at(to) }), onTermination: true, ...more });
 const usage = (runs: RunSpan[], disks: DiskSpan[] = []): MachineUsage => ({ machineId: 'i-1', runs, disks });
+
+test.each([
+  ['made long before its first known start', hasUnseenStarts(at(0), [run(3_600, 4_000)]), true],
+  ['that waited for its first start', hasUnseenStarts(at(0), [run(500, 4_000)]), false],
+  ['that never ran', hasUnseenStarts(at(0), []), false],
+  ['of unknown age', hasUnseenStarts(undefined, [run(3_600, 4_000)]), false],
+  ['whose address nobody saw', billOf(usage([run(0, 100, { addressMicroUsdPerHour: 0, addressUnseen: true })]), at(200)).atLeast, true],
+  ['that was seen', billOf(usage([run(0, 100, { addressUnseen: false })]), at(200)).atLeast, undefined],
+])('R224 more than is known costs a machine %s', (_, told, expected) => expect(told).toBe(expected));
 
 describe('R083 R224 a bill, against sums made by hand', () => {
   test('an hour and a second of a g4dn.xlarge with 100 GB', () => {
@@ -46,6 +56,14 @@ describe('R083 R224 a bill, against sums made by hand', () => {
     const known = billOf(usage([run(0, 3_600)]), at(0));
     const unknown = billOf(usage([run(0, 3_600, { prices: [] })]), at(0));
     expect(addSums([known, unknown])).toMatchObject({ totalMicroUsd: undefined, knownMicroUsd: 536_000 });
+  });
+
+  test('D36 unknown disks and unknown starts make an unknown total, in every part of it', () => {
+    const noDisk = { ...usage([run(0, 3_600), run(7_200, 10_800)]), disksUnknown: true as const };
+    expect(billOf(noDisk, at(0))).toMatchObject({ storageMicroUsd: undefined, totalMicroUsd: undefined, knownMicroUsd: 2 * 531_000 });
+    for (const part of splitBill(noDisk, at(0), { cuts: [at(3_600), at(7_200)], label: (from) => String(from) }).values()) expect(part.totalMicroUsd).toBeUndefined();
+    expect(billOf({ ...usage([], [disk(0, 3_600)]), runsUnknown: true }, at(0))).toMatchObject({ computeMicroUsd: undefined, totalMicroUsd: undefined, knownMicroUsd: 11_111 });
+    expect(billOf({ ...usage([]), runsUnknown: true, disksUnknown: true }, at(0))).toMatchObject({ totalMicroUsd: undefined, knownMicroUsd: 0 });
   });
 
   test('R087 an end that is not known exactly makes it "at most"', () => {

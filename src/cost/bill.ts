@@ -22,18 +22,21 @@ export interface Bill extends Sum {
   machineId: string;
   /** The end of something is not known exactly: it cost this at most. */
   atMost: boolean;
+  /** It cost more than this: nobody here knows of all that it was used for. */
+  atLeast?: true;
   /** It goes on costing: this is until now. */
   open: boolean;
 }
 
 /** `nowMs`: until when what goes on is counted. */
 export function billOf(usage: MachineUsage, nowMs: number): Bill {
-  const whole = splitBill(usage, nowMs, { cuts: [], label: () => '' }).get('') ?? nothing();
+  const whole = splitBill(usage, nowMs, { cuts: [], label: () => '' }).get('') ?? (usage.runsUnknown || usage.disksUnknown ? unknown() : nothing());
   return {
     machineId: usage.machineId,
     ...whole,
     runningSeconds: usage.runs.reduce((sum, run) => sum + secondsOf(run, nowMs), 0),
     atMost: [...usage.runs, ...usage.disks].some((span) => span.to !== undefined && span.atMost === true),
+    ...(usage.unseen || usage.runs.some((run) => run.addressUnseen) ? { atLeast: true } : {}),
     open: [...usage.runs, ...usage.disks].some((span) => span.to === undefined),
   };
 }
@@ -70,12 +73,19 @@ export function splitBill<Label extends string>(usage: MachineUsage, nowMs: numb
       sum[field] = unknown.has(label) ? (undefined as never) : micros;
     }
   }
+  // A machine that ran cost more than its disk, and nobody knows how much more.
+  if (usage.runsUnknown) for (const sum of sums.values()) sum.computeMicroUsd = undefined;
   for (const sum of sums.values()) sum.totalMicroUsd = sum.computeMicroUsd === undefined || sum.storageMicroUsd === undefined ? undefined : sum.knownMicroUsd;
   return sums;
 }
 
 export function nothing(): Sum {
   return { runningSeconds: 0, computeMicroUsd: 0, storageMicroUsd: 0, addressMicroUsd: 0, totalMicroUsd: 0, knownMicroUsd: 0 };
+}
+
+/** Of something that was used, and nobody can tell for how long. */
+export function unknown(): Sum {
+  return { ...nothing(), computeMicroUsd: undefined, storageMicroUsd: undefined, totalMicroUsd: undefined };
 }
 
 /** Sums of several machines; what is unknown of one is unknown of all. */

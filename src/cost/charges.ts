@@ -25,7 +25,23 @@ export interface Charge {
 
 /** `nowMs`: until when what goes on is counted. */
 export function chargesOf(usage: MachineUsage, nowMs: number): Charge[] {
-  return [...usage.runs.flatMap((run) => runCharges(run, nowMs)), ...usage.disks.map((disk) => diskCharge(disk, nowMs))];
+  return [...usage.runs.flatMap((run) => runCharges(run, nowMs)), ...usage.disks.map((disk) => diskCharge(disk, nowMs)), ...unknownDisks(usage, nowMs)];
+}
+
+/** Disks of which nobody told cost something all the same, from its first start on. */
+function unknownDisks({ runs, disksUnknown }: MachineUsage, nowMs: number): Charge[] {
+  if (!disksUnknown || runs.length === 0) return [];
+  const span = { from: Math.min(...runs.map((run) => run.from)), to: Math.max(...runs.map((run) => run.to ?? nowMs)) };
+  return [{ kind: 'storage', ...bounds(span, nowMs), partsPerSecond: undefined }];
+}
+
+/** A machine that was made so long before its first known start was not waiting for it: there were others. */
+const WAITS_AT_MOST_MS = 600_000;
+
+/** `madeAt`, epoch ms: are there starts before those that are known? Clouds tell of the latest only. */
+export function hasUnseenStarts(madeAt: number | undefined, runs: readonly RunSpan[]): boolean {
+  const first = Math.min(...runs.map((run) => run.from));
+  return madeAt !== undefined && Number.isFinite(first) && first - madeAt > WAITS_AT_MOST_MS;
 }
 
 export function wholeSecond(ms: number): number {

@@ -9,9 +9,11 @@ import type { App } from './app.ts';
 import { type NewMachine, buyMachine } from './buying/buy.ts';
 import { completeRequest, requireRoom } from './buying/buy-request.ts';
 import { orderPools } from './buying/buy-spot.ts';
-import { USUAL_HOURS, estimateOf, sayEstimate } from './buying/estimate.ts';
+import { estimateOf, sayEstimate } from './buying/estimate.ts';
+import { explainTakenBack, settleTakenBack } from './buying/taken-back.ts';
 import { bindLease, holdLease, leaseText } from './lease/lease.ts';
-import { hourlyText } from './cost/money.ts';
+import { hourlyText, stopwatch } from './cost/money.ts';
+import { freshCommand } from './fresh.ts';
 import { describeChecks, onMarket, preflightCreate } from './preflight.ts';
 import { type Story, tell } from './steps.ts';
 import { proveShell, waitForState } from './wait.ts';
@@ -65,6 +67,7 @@ export async function create(app: App, request: CreateRequest): Promise<CreateRe
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb: 'create', request, project: request.project }, async (story) => {
     await story.step('preflight', 'check prerequisites', () => preflightCreate(app, provider, request), describeChecks);
+    const elapsed = stopwatch(app.clock);
     const { plan, lease, machine, fellBack } = await buyMachine(app, provider, story, request);
     const facts = { hours: request.hours, fellBack, lease };
     if (!request.wait) return { runId, ...resultOf(plan, machine, plan.profile ? 'not-proven' : 'none', facts) };
@@ -73,8 +76,9 @@ export async function create(app: App, request: CreateRequest): Promise<CreateRe
         if (lease && plan.profile) await holdLease(app, provider, story, answering, await provider.shell(answering), lease);
         return answering;
       })
-      .catch((error: unknown) => {
-        throw stillThere(error, provider, machine, plan);
+      .catch(async (error: unknown) => {
+        await settleTakenBack(app, provider, runId, { machine, plan, lease, elapsedS: elapsed() }, error);
+        throw await explainTakenBack(app, provider, machine, runId, stillThere(error, provider, machine, plan));
       });
     return { runId, ...resultOf(plan, ready, plan.profile ? 'connected' : 'none', facts) };
   });
@@ -102,7 +106,7 @@ export async function waitForNewMachine(app: App, provider: Provider, story: Sto
   const deadline = app.clock.monotonic() + timeoutMs;
   const running = await story.step('running', 'wait until running', (say) => waitForState(app, provider, machine.id, 'running', { timeoutMs, say }), (now) => now.publicIp);
   if (!running.profile) {
-    app.report({ kind: 'note', level: 'warning', text: 'machine is running; SSM is not available: it has no instance profile', hints: [`runctl ${provider.name} create ${machine.type} --iam-instance-profile runctl-ssm-profile --wait`] });
+    app.report({ kind: 'note', level: 'warning', text: 'machine is running; SSM is not available: it has no instance profile', hints: [freshCommand(machine, '--iam-instance-profile runctl-ssm-profile')] });
     return running;
   }
   await story.step('ssm', 'wait for SSM', (say) => proveShell(app, provider, running, { timeoutMs: deadline - app.clock.monotonic(), say }).then(() => null), () => 'connected');
@@ -143,7 +147,7 @@ function resultOf(plan: MachinePlan, machine: Machine | undefined, ssm: CreateRe
     onDemandPerHourUsd: usd(onDemand),
     savingPercent: hourly === undefined || !onDemand ? undefined : Math.round((1 - hourly / onDemand) * 100),
     priceSource: plan.price.source,
-    expectedHours: hours ?? USUAL_HOURS,
+    expectedHours: estimate.hours,
     expectedCostUsd: usd(estimate.expectedMicroUsd),
     worstCostUsd: usd(estimate.worstMicroUsd),
     lease: lease && leaseText(lease),

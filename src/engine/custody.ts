@@ -51,11 +51,11 @@ export async function afterFailure(custody: Custody, policy: OnFailure, error: u
     app.report({ kind: 'note', level: 'info', text: `${id} is ${end.machineState}; it has cost ${paidText(end)}` });
     if (stranded && end.machineState === 'running') app.report({ kind: 'note', level: 'warning', text: `${id} was not terminated: the only copy of the results is on it, and a spot machine cannot be stopped` });
     if (stranded && end.machineState === 'stopped') app.report({ kind: 'note', level: 'warning', text: `${id} was not terminated: the only copy of the results is on its disk, which costs ${formatUsd(care.plan.price.storageMicroUsd)} an hour` });
-    if (error instanceof RunctlError && onFailure === 'keep') error.hints.unshift(...comeBack(care));
+    if (error instanceof RunctlError && onFailure === 'keep' && end.machineState === 'running') error.hints.unshift(...comeBack(care));
     // A stopped machine answers none of what the error would have had people ask it.
     if (error instanceof RunctlError && stranded) error.hints.splice(0, Infinity, ...error.hints.filter((hint) => !hint.includes(id)), ...(end.machineState === 'running' ? [] : [`runctl ${care.provider.name} start ${id} --wait`]), `runctl ${care.provider.name} terminate ${id} --wait   (fetches the results first)`);
     // Whatever the error would have had people do with the machine is no longer to be done.
-    if (error instanceof RunctlError && end.machineState === 'terminated') error.hints.splice(0, Infinity, ...new Set([...error.hints.filter((hint) => !hint.includes(id)), `runctl runs show ${care.story.runId}`]));
+    if (error instanceof RunctlError && (end.machineState === 'terminated' || end.machineState === 'shutting-down')) error.hints.splice(0, Infinity, ...new Set([...error.hints.filter((hint) => !hint.includes(id)), `runctl runs show ${care.story.runId}`]));
     if (error instanceof RunctlError) error.data = { ...error.data, machine: id, machineState: end.machineState };
   } catch (failure) {
     app.report({
@@ -112,18 +112,24 @@ export async function letGo(custody: Custody, how: OnFailure): Promise<Paid & { 
   const { id } = machine;
   let left = machine;
   if (how === 'keep') {
-    app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
+    left = await asItIs(custody);
+    if (isUp(left)) app.report({ kind: 'note', level: 'warning', text: `${id} keeps running and costs ${hourlyText(plan.price)}`, hints: comeBack(custody) });
   } else {
     left = await release(custody, how === 'stop' ? 'stop' : 'terminate');
     if (app.stake && left.state === 'stopped') app.stake.stoppedAt = `${formatUsd(plan.price.storageMicroUsd)} an hour`;
     else if (app.stake) app.stake.settled = true;
   }
   const elapsedS = custody.elapsed();
-  const paid = await settleCost(app, custody.provider, story.runId, { machine: how === 'keep' ? await asItIs(custody) : left, elapsedS, plan, lease: custody.lease });
-  return { machineState: how === 'keep' ? 'running' : left.state, elapsedS, ...paid };
+  const paid = await settleCost(app, custody.provider, story.runId, { machine: left, elapsedS, plan, lease: custody.lease });
+  return { machineState: isUp(left) ? 'running' : left.state, elapsedS, ...paid };
 }
 
-/** A machine that stays, as the cloud knows it now: custody has known it since it was made. */
+/** One that comes up counts as up. */
+function isUp({ state }: Machine): boolean {
+  return state === 'running' || state === 'pending';
+}
+
+/** A machine that stays, as the cloud knows it now: custody has known it since it was made, and it may have been taken away. */
 async function asItIs({ app, provider, machine }: Custody): Promise<Machine> {
   return (await provider.find(machine.id, app.signal).catch(() => undefined)) ?? machine;
 }

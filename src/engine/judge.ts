@@ -72,7 +72,7 @@ function endedByLease(result: Partial<TrainResult>, status: JobStatus, machine: 
   const resume = resumeHints(result, status, machine, provider, origin);
   const stops = verdict.lease?.onEnd === 'stop';
   return new RunctlError('lease-ended', `${machine.id} ended the training by its lease, ${verdictText(verdict)}`, {
-    cause: [`${how} ${result.outputs ? `Log and checkpoints are in ${result.outputs}.` : ''} ${costText(verdict.lease)}`.replaceAll(/ +/g, ' ').trim(), progressText(result), tailText(status)].join('\n'),
+    cause: [`${how} ${result.outputs ? `Log and checkpoints are in ${result.outputs}.` : ''} ${costText(verdict)}`.replaceAll(/ +/g, ' ').trim(), progressText(result), tailText(status)].join('\n'),
     hints: [
       ...(origin.machineStays && stops ? [`runctl ${provider.name} start ${machine.id} --wait`, moreFor(machine, verdict)] : []),
       ...(origin.machineStays && !stops ? [] : resume),

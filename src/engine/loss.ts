@@ -5,6 +5,7 @@ import type { Machine } from '../core/machine.ts';
 import { ownerAlive } from '../ledger/owner.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { App } from './app.ts';
+import { freshCommand } from './fresh.ts';
 
 type Run = ReturnType<Ledger['getRun']>;
 
@@ -55,7 +56,7 @@ function machineTaken(ledger: Ledger, run: Run, machine: Machine | undefined, ta
   const who = taker ? `by ${describe(run, taker)}` : `not by runctl on this computer${machine?.stateReason ? `: ${machine.stateReason}` : ''}`;
   return new RunctlError('machine-lost', `${id} was ${how} while ${step} was under way`, {
     cause: `It was ${how} ${who}.${taker ? saved(ledger, taker) : ''} ${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}${error.reason ? `: ${error.reason}` : ''}`,
-    hints: [stopped ? `runctl ${provider} start ${id} --wait` : `runctl ${provider} create ${machine?.type ?? 'TYPE'} --wait`, `runctl runs show ${taker?.id ?? run.id}`],
+    hints: [stopped ? `runctl ${provider} start ${id} --wait` : machine ? freshCommand(machine) : `runctl ${provider} create TYPE --wait`, `runctl runs show ${taker?.id ?? run.id}`],
     step: error.step,
     data: { ...error.data, machine: id, state: machine?.state ?? 'gone', ...(taker ? { takenBy: taker.id } : {}) },
     source: error.source ?? error,

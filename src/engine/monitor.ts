@@ -6,9 +6,11 @@ import type { JobStatus } from '../core/job.ts';
 import type { Machine } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
 import type { App } from './app.ts';
+import { rememberCheckpoints } from './cost/checkpoint-mark.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import { atStake, interruption } from './interrupt.ts';
 import { LineCutter } from './lines.ts';
+import { goneBefore } from './lost.ts';
 import { requireMachine } from './states.ts';
 import { startTicker, telling } from './ticker.ts';
 import { isOver, watchJob } from './watch.ts';
@@ -42,7 +44,7 @@ export async function* monitor(app: App, request: MonitorRequest): AsyncGenerato
 
 async function* readLog(app: App, { provider: name, machineId: id, runId: wanted, follow, lastBytes }: MonitorRequest): AsyncGenerator<MonitorItem> {
   const provider = await app.provider(name);
-  const machine = await requireMachine(provider, id, 'monitor', app.signal);
+  const machine = await requireMachine(provider, id, 'monitor', app.signal, (gone) => goneBefore(gone, app.clock.now()));
   const shell = await provider.shell(machine);
   const answer = await telling(app, 'ask', 'ask the machine', () => shell.run(renderStatus(wanted), { timeoutMs: 30_000, answerWithinMs: ANSWER_MS, signal: app.signal }));
   const now = parseStatus(answer);
@@ -56,6 +58,7 @@ async function* readLog(app: App, { provider: name, machineId: id, runId: wanted
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let last = now;
   if (follow) stakeJob(app, provider, machine, now);
+  const remember = rememberCheckpoints(app, runId);
   const voice = follow ? speak(app, machine) : undefined;
   try {
     const options = { runId, offset, follow, onTrouble: voice?.heartbeat.trouble, onRelief: voice?.heartbeat.relief };
@@ -63,6 +66,7 @@ async function* readLog(app: App, { provider: name, machineId: id, runId: wanted
       last = chunk.status;
       const text = decoder.decode(chunk.bytes, { stream: true });
       voice?.heard(text, chunk.status);
+      await remember(chunk.status);
       if (chunk.bytes.length > 0) yield logItem(runId, chunk.offset, text, chunk.bytes);
     }
   } finally {
@@ -72,8 +76,15 @@ async function* readLog(app: App, { provider: name, machineId: id, runId: wanted
   if (rest !== '') yield logItem(runId, last.logBytes ?? 0, rest, new Uint8Array());
   if (follow) {
     if (app.stake) app.stake.settled = true;
+    if (last.phase !== 'succeeded') app.report({ kind: 'note', level: 'warning', text: endText(runId, last), hints: [`runctl ${provider.name} training-status ${id}`] });
     yield { kind: 'end', runId, phase: last.phase, exitCode: last.exitCode };
   }
+}
+
+/** A log seldom ends with how its job ended. */
+function endText(runId: string, { phase, exitCode, endedByLease }: JobStatus): string {
+  const how = phase === 'failed' && exitCode !== undefined ? `failed with exit code ${exitCode}` : phase === 'failed' ? 'failed' : `is ${phase}`;
+  return `${runId} ${how}${endedByLease === undefined ? '' : `: the lease of its machine ended it (${endedByLease})`}`;
 }
 
 function logItem(runId: string, offset: number, text: string, bytes: Uint8Array): MonitorItem {

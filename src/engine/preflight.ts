@@ -6,6 +6,7 @@ import type { Check, Provider } from '../core/ports.ts';
 import type { ProjectRoot } from '../sync/root.ts';
 import type { App } from './app.ts';
 import { judgeRoute, tooLarge } from './code-route.ts';
+import { freshCommand } from './fresh.ts';
 
 export type MachineWish = Omit<MachineRequest, 'tags'>;
 
@@ -67,7 +68,7 @@ export async function requireWayIn(app: App, provider: Provider, machine: Machin
     cause: detail,
     hints: [
       `aws ec2 associate-iam-instance-profile --instance-id ${machine.id} --iam-instance-profile Name=runctl-ssm-profile --region ${machine.region}`,
-      `runctl ${provider.name} create ${machine.type} --iam-instance-profile runctl-ssm-profile --wait`,
+      freshCommand(machine, '--iam-instance-profile runctl-ssm-profile'),
       'runctl doctor --fix',
     ],
     data: { check: 'profile', machine: machine.id },

@@ -7,6 +7,7 @@ import { ownerAlive } from '../ledger/owner.ts';
 import type { App } from './app.ts';
 import { PHASES, type Phase, attribution } from './cost/attribution.ts';
 import { workOn } from './cost/cost-report.ts';
+import { boundByLease } from './cost/lease-bound.ts';
 import { priced } from './cost/rates.ts';
 
 /** `left`: never ended, and the process that told it is gone (killed, power lost); what it made may still be there. `launched`: a job
@@ -74,8 +75,9 @@ export async function showRun(app: App, runId: string | undefined): Promise<RunD
 
 /** What the books say of the run's share of its machine, the cloud asked for prices only where its bill is still open. Absent when they say nothing. */
 async function phasesOf(app: App, ledger: Ledger, run: RunRecord): Promise<RunDetail['phases']> {
-  const machine = run.machineId === undefined ? undefined : ledger.findMachine(run.machineId);
-  if (!machine) return undefined;
+  const found = run.machineId === undefined ? undefined : ledger.findMachine(run.machineId);
+  if (!found) return undefined;
+  const machine = { ...found, usage: boundByLease(ledger, found.usage, found.lease) };
   const nowMs = app.clock.now();
   const usage = await withPrices(app, machine);
   const { cuts, at } = attribution(usage, workOn(ledger, machine, nowMs), machine.runId);

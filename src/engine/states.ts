@@ -2,6 +2,7 @@
 import { RunctlError } from '../core/errors.ts';
 import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider } from '../core/ports.ts';
+import { freshCommand } from './fresh.ts';
 
 export type Verb = 'train' | 'monitor' | 'start' | 'stop' | 'terminate' | 'wait' | 'wait-ssm' | 'stop-training' | 'processes' | 'exec' | 'lease' | 'status' | 'training-status';
 
@@ -39,7 +40,7 @@ export function answerFor(verb: Verb, state: MachineState): Answer {
 export function wrongState(verb: Verb, machine: Machine): RunctlError {
   const { id, state, provider, stateReason } = machine;
   const again = `runctl ${provider} start ${id} --wait`;
-  const fresh = `runctl ${provider} create ${machine.type} --wait`;
+  const fresh = freshCommand(machine);
   const ways: Record<MachineState, { cause?: string; hints: string[] }> = {
     // R038: what is happening right after a creation.
     pending: { cause: 'a new machine runs after about half a minute, and its SSM agent registers 30-90 s after that', hints: [`runctl ${provider} wait ${id}`] },
@@ -52,11 +53,12 @@ export function wrongState(verb: Verb, machine: Machine): RunctlError {
   return new RunctlError('wrong-state', `cannot ${DOING[verb] ?? verb}: ${id} is ${state}`, { cause: ways[state].cause, hints: ways[state].hints, data: { machine: id, state } });
 }
 
-/** The machine, in a state in which this can be done or waited for. Throws `not-found` and `wrong-state`. */
-export async function requireMachine(provider: Provider, id: string, verb: Verb, signal: AbortSignal): Promise<Machine> {
+/** The machine, in a state in which this can be done or waited for. Throws `not-found`, and `wrong-state` or what `gone` has to say of a
+ *  machine in another state. */
+export async function requireMachine(provider: Provider, id: string, verb: Verb, signal: AbortSignal, gone?: (machine: Machine) => RunctlError | undefined): Promise<Machine> {
   const machine = await provider.find(id, signal);
   if (!machine) throw noSuchMachine(provider.name, id);
-  if (answerFor(verb, machine.state) === 'no') throw wrongState(verb, machine);
+  if (answerFor(verb, machine.state) === 'no') throw gone?.(machine) ?? wrongState(verb, machine);
   return machine;
 }
 

@@ -3,12 +3,15 @@ import { parseStatus } from '../agent/parse.ts';
 import { renderStatus } from '../agent/render.ts';
 import { RunctlError } from '../core/errors.ts';
 import type { JobStatus } from '../core/job.ts';
+import { LEASE_TAG } from '../core/lease.ts';
 import { type HourlyPrice, type Machine, hourlyWith, runningMicroUsdPerHour } from '../core/machine.ts';
 import { MICROS_PER_USD } from '../core/money.ts';
 import type { Provider, Readiness, Shell } from '../core/ports.ts';
 import { parseMetrics } from '../metrics/metrics.ts';
 import type { App } from './app.ts';
 import type { CodeSync } from './code-sync.ts';
+import type { LeaseOutlook } from './lease/lease-status.ts';
+import { rememberCheckpoints } from './cost/checkpoint-mark.ts';
 import { noSuchMachine } from './states.ts';
 
 export interface TrainingStatus {
@@ -56,6 +59,17 @@ export interface StatusResult {
   iamInstanceProfile?: string;
   ssm: string;
   ssmDetail: string;
+  /** on, ending, off (lifted), none, or `ended`: it powered the machine off. Absent: nobody knows. */
+  lease?: LeaseOutlook['lease'];
+  leaseAllowedS?: number;
+  leaseUsedS?: number;
+  leaseLeftS?: number;
+  leaseIdleStopS?: number;
+  leaseOnEnd?: LeaseOutlook['leaseOnEnd'];
+  leaseReason?: LeaseOutlook['leaseReason'];
+  /** Of one that is over: "after 8 h", and the commands that let its owner go on. */
+  leaseEnded?: string;
+  leaseFix?: string[];
   /** Whether code could be sent to it now: ready, limited (small projects only), not-ready. */
   codeSync: CodeSync['state'];
   codeSyncDetail: string;
@@ -76,9 +90,14 @@ export async function status(app: App, request: { provider: string; machineId: s
   const found = provider.find(id, app.signal);
   // The price is on its way while the machine itself is asked, which takes longer.
   const priced = found.then((machine) => machine && priceOf(app, provider, machine), () => undefined);
-  const [machine, training, { judgeCodeSync, outlook }, price] = await Promise.all([found, asked, ahead, priced]);
+  const [machine, asking, { judgeCodeSync, outlook }, price] = await Promise.all([found, asked, ahead, priced]);
   if (!machine) throw noSuchMachine(provider.name, id);
-  const ready = await wayIn(app, provider, machine, training);
+  // The cloud forgets a terminated machine after an hour: when it ended, and whether it was taken back, is remembered from here on.
+  if (machine.state !== 'running' && machine.state !== 'pending') await (await import('./cost/cost-actual.ts')).noteMachine(app, provider, machine);
+  const { training } = asking;
+  const [ready, lease] = await Promise.all([wayIn(app, provider, machine, training), leaseNow(app, machine, asking)]);
+  // Commands to paste: they shall ask the same cloud.
+  const complete = (command: string): string => app.completeHint?.(command) ?? command;
   const codeSync = judgeCodeSync(machine, ready, outlook);
   return {
     instanceId: id,
@@ -96,14 +115,24 @@ export async function status(app: App, request: { provider: string; machineId: s
     privateIp: machine.privateIp,
     launchedAt: isoTime(machine.launchedAt),
     iamInstanceProfile: machine.profile,
+    ...lease,
+    ...(lease?.leaseFix ? { leaseFix: lease.leaseFix.map(complete) } : {}),
     ssm: ready.state,
     ssmDetail: ready.detail,
     codeSync: codeSync.state,
     codeSyncDetail: codeSync.detail,
-    codeSyncFix: codeSync.fix,
+    codeSyncFix: codeSync.fix && complete(codeSync.fix),
     trainingStatus: training.phase,
-    training: machine.state === 'running' ? training : { instanceId: id, phase: 'unknown', reason: `machine is ${machine.state}` },
+    training: machine.state !== 'running' ? { instanceId: id, phase: 'unknown', reason: `machine is ${machine.state}` } : training.phase === 'unknown' && ready.state === 'none' ? { ...training, reason: ready.detail } : training,
   };
+}
+
+/** What tells of leases is loaded for machines that have or had one. */
+async function leaseNow(app: App, machine: Machine, { training, job }: Asked): Promise<LeaseOutlook | undefined> {
+  const answered = machine.state === 'running' && training.phase !== 'unknown';
+  if (machine.tags[LEASE_TAG] === undefined && !job?.lease) return answered ? { lease: 'none' } : undefined;
+  const { leaseOutlook } = await import('./lease/lease-status.ts');
+  return leaseOutlook(machine, answered ? job?.lease : undefined, app.clock.now());
 }
 
 /** Of a machine that is, or can be started again. Whether the price can be had is nothing that a status depends on. */
@@ -131,21 +160,29 @@ export async function trainingStatus(app: App, request: { provider: string; mach
   const provider = await app.provider(request.provider);
   const [machine, training] = await Promise.all([
     provider.find(request.machineId, app.signal),
-    provider.shell({ id: request.machineId }).then((shell) => askTraining(app, shell, request.machineId, request.runId)),
+    provider.shell({ id: request.machineId }).then((shell) => askTraining(app, shell, request.machineId, request.runId)).then(({ training: told }) => told),
   ]);
   if (!machine) throw noSuchMachine(provider.name, request.machineId);
   if (machine.state !== 'running') return { instanceId: machine.id, phase: 'unknown', reason: `machine is ${machine.state}` };
   return training;
 }
 
-async function askTraining(app: App, shell: Shell, id: string, runId: string | undefined): Promise<TrainingStatus> {
+interface Asked {
+  training: TrainingStatus;
+  /** The agent's own word; absent: the machine could not be asked. */
+  job?: JobStatus;
+}
+
+async function askTraining(app: App, shell: Shell, id: string, runId: string | undefined): Promise<Asked> {
   try {
     const answer = await shell.run(renderStatus(runId), { timeoutMs: 30_000, signal: app.signal });
-    return describeTraining(id, parseStatus(answer), app.clock.now());
+    const job = parseStatus(answer);
+    if (job.runId !== undefined) await rememberCheckpoints(app, job.runId)(job);
+    return { training: describeTraining(id, job, app.clock.now()), job };
   } catch (error) {
     // Not running, not registered, gone: the machine's state beside this says which.
     if (error instanceof RunctlError && (error.code === 'ssm-not-ready' || error.code === 'not-found' || error.code === 'machine-lost' || error.code === 'endpoint-foreign')) {
-      return { instanceId: id, phase: 'unknown', reason: error.reason ?? error.message };
+      return { training: { instanceId: id, phase: 'unknown', reason: error.reason ?? error.message } };
     }
     throw error;
   }

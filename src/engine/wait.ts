@@ -5,6 +5,7 @@ import type { Machine, MachineState } from '../core/machine.ts';
 import type { Provider, Shell } from '../core/ports.ts';
 import type { App } from './app.ts';
 import { noteMachine } from './cost/cost-actual.ts';
+import { freshCommand } from './fresh.ts';
 import { isGone, machineLost } from './lost.ts';
 import { noSuchMachine } from './states.ts';
 import type { Say } from './steps.ts';
@@ -87,7 +88,7 @@ async function tryShell(app: App, provider: Provider, machine: Machine): Promise
   const readiness = await provider.readiness(machine, app.signal);
   if (readiness.channel === 'none') {
     throw new RunctlError('ssm-not-ready', `${machine.id} cannot be reached: ${readiness.detail}`, {
-      hints: [`runctl ${provider.name} create ${machine.type} --iam-instance-profile runctl-ssm-profile --wait`],
+      hints: [freshCommand(machine, '--iam-instance-profile runctl-ssm-profile')],
       data: { channel: 'none' },
     });
   }

@@ -36,6 +36,18 @@ describe('R083 the memory of machines', () => {
     expect(() => book.getMachine('i-2')).toThrow(/no machine i-2/);
   });
 
+  test('R224 an address that nobody saw is unknown, until somebody did or the plan says it', () => {
+    const unseen = run({ to: T + 9_000, addressMicroUsdPerHour: 0, addressUnseen: true });
+    note({ state: 'stopped' }, [unseen]);
+    note({ state: 'stopped' }, [unseen]);
+    expect(known().runs).toEqual([unseen]);
+    note({ launchedAt: T + 60_000 }, [run({ from: T + 60_000 })]);
+    note({ state: 'stopped', launchedAt: T + 60_000 }, [run({ from: T + 60_000, to: T + 70_000, addressMicroUsdPerHour: 0, addressUnseen: true })]);
+    expect(known().runs[1]).toEqual(run({ from: T + 60_000, to: T + 70_000 }));
+    book.noteMachine({ machine: machine({ state: 'stopped', launchedAt: T + 90_000 }), pretend: false, usage: { machineId: 'i-1', runs: [{ ...unseen, from: T + 90_000, to: T + 99_000 }], disks: [] }, plan: { diskGb: 8, addressMicroUsdPerHour: 0 }, nowMs: T + 99_000 });
+    expect(known().runs[2]).toEqual(run({ from: T + 90_000, to: T + 99_000, addressMicroUsdPerHour: 0 }));
+  });
+
   test('an exact end stays, whatever happens to the machine later; an address that was seen stays too', () => {
     note({}, [run()], [disk()]);
     note({ state: 'stopping' }, [run({ to: T + 60_000, addressMicroUsdPerHour: 0 })]);
@@ -48,6 +60,9 @@ describe('R083 the memory of machines', () => {
     note({}, [run()]);
     note({ state: 'stopped' }, [run({ to: T + 70_000, atMost: true })]);
     note({ state: 'stopped' }, [run({ to: T + 90_000, atMost: true })]);
+    expect(known().runs).toEqual([run({ to: T + 70_000, atMost: true })]);
+    // Terminated by whoever saw that it had powered itself off: the time of that is not when it did.
+    note({ state: 'terminated' }, [run({ to: T + 70_000 })]);
     expect(known().runs).toEqual([run({ to: T + 70_000, atMost: true })]);
     note({ state: 'stopped' }, [run({ to: T + 50_000 })]);
     expect(known().runs).toEqual([run({ to: T + 50_000 })]);
@@ -83,6 +98,36 @@ describe('R083 the memory of machines', () => {
     book.noteMachine({ machine: machine({ id: 'i-3' }), pretend: false, plan: { diskGb: 100, addressMicroUsdPerHour: 0 }, usage: { machineId: 'i-3', runs: [run()], disks: [disk({ id: 'vol-3', gb: 120 })] }, nowMs: T });
     expect(book.getMachine('i-3').usage.disks.map((one) => one.id)).toEqual(['vol-3']);
     expect(book.hasDisks('i-3')).toBe(true);
+  });
+
+  test('D36 a machine that ran, nobody saw when: its starts are unknown; one that was forgotten before anybody saw it run had at most all the time since', () => {
+    book.noteMachine({ machine: machine(), pretend: false, plan: { diskGb: 8, addressMicroUsdPerHour: 5_000 }, nowMs: T });
+    expect(known()).toMatchObject({ runs: [], runsUnknown: true, disks: [{ id: 'planned' }] });
+    note({}, [run()]);
+    expect(known()).not.toHaveProperty('runsUnknown');
+    book.noteMachine({ machine: machine({ id: 'i-2', state: 'pending' }), pretend: false, plan: { diskGb: 8, addressMicroUsdPerHour: 5_000 }, nowMs: T });
+    expect(book.getMachine('i-2').usage).not.toHaveProperty('runsUnknown');
+    for (const nowMs of [T + 7_200_000, T + 9_900_000]) book.noteGone('i-2', nowMs);
+    expect(book.getMachine('i-2').usage).toMatchObject({ runs: [{ from: T, to: T + 7_200_000, atMost: true, addressMicroUsdPerHour: 5_000 }], disks: [{ to: T + 7_200_000, atMost: true }] });
+    // Ended before it ran: its disk is all that was billed.
+    book.noteMachine({ machine: machine({ id: 'i-3', state: 'pending' }), pretend: false, plan: { diskGb: 8, addressMicroUsdPerHour: 0 }, nowMs: T });
+    book.noteMachine({ machine: machine({ id: 'i-3', state: 'terminated', endedAt: T }), pretend: false, usage: { machineId: 'i-3', runs: [run({ to: T })], disks: [] }, nowMs: T });
+    book.noteGone('i-3', T + 9_000_000);
+    expect(book.getMachine('i-3').usage).toEqual({ machineId: 'i-3', runs: [], disks: [expect.objectContaining({ id: 'planned', to: T })] });
+    // Ended seconds after it was seen pending, but it ran: it was launched since, or was taken back.
+    for (const [id, seen] of [['i-4', { launchedAt: T + 1000 }], ['i-5', { interrupted: true, market: 'spot' as const }]] as const) {
+      book.noteMachine({ machine: machine({ id, state: 'pending' }), pretend: false, plan: { diskGb: 8, addressMicroUsdPerHour: 5_000 }, nowMs: T });
+      book.noteMachine({ machine: machine({ id, state: 'terminated', endedAt: T + 3000, ...seen }), pretend: false, usage: { machineId: id, runs: [run({ from: T + 1000, to: T + 3000, addressMicroUsdPerHour: 0 })], disks: [] }, nowMs: T + 3000 });
+      expect(book.getMachine(id).usage.runs).toMatchObject([{ from: T + 1000, to: T + 3000, addressMicroUsdPerHour: 5_000 }]);
+    }
+  });
+
+  test('D36 a machine whose disks nobody could see has disks all the same; R223 its lease is kept as it was bought', () => {
+    note({ tags: { 'runctl:lease': 'allowed=3600 idle=0 grace=90 end=stop' } }, [run()]);
+    note({}, [run()]);
+    expect(book.getMachine('i-1')).toMatchObject({ lease: 'allowed=3600 idle=0 grace=90 end=stop', usage: { disks: [], disksUnknown: true } });
+    note({}, [run()], [disk()]);
+    expect(known()).not.toHaveProperty('disksUnknown');
   });
 
   test('a disk that is no longer there went at some time before', () => {

@@ -3,7 +3,8 @@
 import { OWN_TAG, ownerOf, projectOf, runOf } from '../core/ownership.ts';
 import type { Machine, MachineState, Market } from '../core/machine.ts';
 import { RunctlError } from '../core/errors.ts';
-import type { DiskSpan, PriceChange, RunSpan } from '../core/usage.ts';
+import { LEASE_TAG } from '../core/lease.ts';
+import type { DiskSpan, MachineUsage, PriceChange, RunSpan } from '../core/usage.ts';
 import type { MachineFilter, MachineRecord, PlannedParts, Sighting } from './records.ts';
 import type { Row, Sqlite, SqlValue } from './sqlite.ts';
 
@@ -31,19 +32,19 @@ export function machineLedger(sqlite: Sqlite): MachineLedger {
   const runsOf = (id: string): RunSpan[] => sqlite.all('SELECT * FROM machine_runs WHERE machine_id = ? ORDER BY from_ms', id).map(runSpan);
   const disksOf = (id: string): DiskSpan[] => sqlite.all('SELECT * FROM machine_disks WHERE machine_id = ? ORDER BY from_ms, volume_id', id).map(diskSpan);
   const recordOf = (row: Row): MachineRecord => {
-    const id = String(row.id);
-    return { ...machineOf(row), usage: { machineId: id, runs: runsOf(id), disks: disksOf(id) } };
+    const machine = machineOf(row);
+    return { ...machine, usage: usageOf(machine, runsOf(machine.id), disksOf(machine.id)) };
   };
   const findMachine = (id: string): MachineRecord | undefined => sqlite.all('SELECT * FROM machines WHERE id = ?', id).map(recordOf)[0];
 
   function putMachine({ machine, pretend, plan, nowMs }: Sighting): PlannedParts | undefined {
     const { id, provider, region, zone, type, market, tags, state } = machine;
     sqlite.run(
-      `INSERT INTO machines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+      `INSERT INTO machines VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
          zone = coalesce(excluded.zone, zone), type = excluded.type, market = excluded.market, state = excluded.state, project = coalesce(excluded.project, project),
-         owner = coalesce(excluded.owner, owner), run_id = coalesce(excluded.run_id, run_id), plan = coalesce(excluded.plan, plan), seen_at = max(seen_at, excluded.seen_at)`,
+         owner = coalesce(excluded.owner, owner), run_id = coalesce(excluded.run_id, run_id), plan = coalesce(excluded.plan, plan), lease = coalesce(excluded.lease, lease), seen_at = max(seen_at, excluded.seen_at)`,
       id, provider, pretend ? 1 : 0, region, zone ?? null, type, market, projectOf(tags) ?? null, ownerOf(tags) ?? null, runOf(tags) ?? null,
-      state, plan ? JSON.stringify(plan) : null, createdAt(machine) ?? nowMs, nowMs,
+      state, plan ? JSON.stringify(plan) : null, createdAt(machine) ?? nowMs, nowMs, tags[LEASE_TAG] ?? null,
     );
     const kept = sqlite.all('SELECT plan FROM machines WHERE id = ?', id)[0]?.plan;
     return typeof kept === 'string' ? (JSON.parse(kept) as PlannedParts) : undefined;
@@ -60,9 +61,10 @@ export function machineLedger(sqlite: Sqlite): MachineLedger {
     const before = known.find((one) => one.from === span.from);
     const end = betterEnd(before, span);
     sqlite.run(
-      'INSERT OR REPLACE INTO machine_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO machine_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       id, span.from, end.to ?? null, end.atMost ? 1 : 0, span.interrupted || before?.interrupted ? 1 : 0, span.market,
       JSON.stringify(end.to === undefined ? [] : span.prices.length > 0 ? span.prices : (before?.prices ?? [])), Math.max(span.addressMicroUsdPerHour, before?.addressMicroUsdPerHour ?? 0),
+      span.addressUnseen && (before === undefined || before.addressUnseen) ? 1 : 0,
     );
   }
 
@@ -92,7 +94,7 @@ export function machineLedger(sqlite: Sqlite): MachineLedger {
         const { machine, usage, nowMs } = sighting;
         const { id } = machine;
         const known = runsOf(id);
-        const neverRan = known.length === 0 && endedBeforeItRan(sqlite.all('SELECT state, seen_at FROM machines WHERE id = ?', id)[0], machine);
+        const neverRan = known.length === 0 && endedBeforeItRan(sqlite.all('SELECT state, seen_at, first_seen_at FROM machines WHERE id = ?', id)[0], machine);
         const plan = putMachine(sighting);
         if (!neverRan) for (const span of usage?.runs ?? []) putRun(id, withPlan(span, known, plan));
         const launch = createdAt(machine);
@@ -106,6 +108,8 @@ export function machineLedger(sqlite: Sqlite): MachineLedger {
       }),
     noteGone: (machineId, nowMs) =>
       sqlite.transaction(() => {
+        const [unseen] = runsOf(machineId).length > 0 ? [] : sqlite.all("SELECT market, plan, first_seen_at FROM machines WHERE id = ? AND state NOT IN ('terminated', 'shutting-down')", machineId);
+        if (unseen) putRun(machineId, unseenRun(unseen, nowMs));
         sqlite.run("UPDATE machines SET state = 'terminated' WHERE id = ?", machineId);
         for (const span of runsOf(machineId)) if (span.to === undefined) closeRun(machineId, span.from, nowMs, true);
         closeDisks(machineId, nowMs, true);
@@ -142,22 +146,40 @@ function createdAt({ firstLaunchedAt, launchedAt }: Machine): number | undefined
 const MOMENT_MS = 10_000;
 
 /** The cloud shows a launch of it all the same, but nothing is billed for `pending`. */
-function endedBeforeItRan(before: Row | undefined, { state, endedAt }: Machine): boolean {
+function endedBeforeItRan(before: Row | undefined, { state, endedAt, launchedAt, interrupted }: Machine): boolean {
   if (before === undefined || (state !== 'terminated' && state !== 'shutting-down')) return false;
+  // Only running machines are taken back, and a launch that is younger than the request tells of one that ran, however short.
+  if (interrupted || (launchedAt !== undefined && launchedAt > Number(before.first_seen_at))) return false;
   return before.state === 'terminated' || before.state === 'shutting-down' || (before.state === 'pending' && endedAt !== undefined && endedAt - Number(before.seen_at) <= MOMENT_MS);
 }
 
-/** The better known of two ends: an exact one stays, otherwise the earlier; a machine that runs all the same had not ended. */
+/** The better known of two ends: an exact one stays, otherwise the earlier; a machine that runs all the same had not ended. One that
+ *  was seen not running and terminated within that second has an exact end of its own, but not of this start. */
 function betterEnd(before: RunSpan | undefined, span: RunSpan): Pick<RunSpan, 'to' | 'atMost'> {
   if (before?.to === undefined) return span;
   if (!before.atMost) return before;
-  return span.to === undefined || span.to <= before.to ? span : before;
+  return span.to === undefined || span.to < before.to ? span : before;
+}
+
+/** A machine has no start only as long as it is pending, or when it ended before it ran. */
+function usageOf({ id, state }: Pick<MachineRecord, 'id' | 'state'>, runs: RunSpan[], disks: DiskSpan[]): MachineUsage {
+  const mustHaveRun = state === 'running' || state === 'stopping' || state === 'stopped';
+  return { machineId: id, runs, disks, ...(runs.length === 0 && mustHaveRun ? { runsUnknown: true } : {}), ...(disks.length === 0 && (runs.length > 0 || mustHaveRun) ? { disksUnknown: true } : {}) };
+}
+
+/** Of a machine that the cloud has forgotten before anybody saw it run: at most all the time since it was made. */
+function unseenRun({ market, plan, first_seen_at: madeAt }: Row, nowMs: number): RunSpan {
+  const { addressMicroUsdPerHour } = typeof plan === 'string' ? (JSON.parse(plan) as PlannedParts) : { addressMicroUsdPerHour: undefined };
+  return {
+    from: Math.floor(Number(madeAt) / 1000) * 1000, to: nowMs, atMost: true, market: market as Market, prices: [],
+    ...(addressMicroUsdPerHour === undefined ? { addressMicroUsdPerHour: 0, addressUnseen: true } : { addressMicroUsdPerHour }),
+  };
 }
 
 /** Nobody saw it running, so nobody saw its address. */
 function withPlan(span: RunSpan, known: RunSpan[], plan: PlannedParts | undefined): RunSpan {
   if (!plan || span.to === undefined || span.addressMicroUsdPerHour > 0 || known.some((one) => one.from === span.from)) return span;
-  return { ...span, addressMicroUsdPerHour: plan.addressMicroUsdPerHour };
+  return { ...span, addressMicroUsdPerHour: plan.addressMicroUsdPerHour, addressUnseen: false };
 }
 
 function machineOf(row: Row): Omit<MachineRecord, 'usage'> {
@@ -175,6 +197,7 @@ function machineOf(row: Row): Omit<MachineRecord, 'usage'> {
     state: row.state as MachineState,
     firstSeenAt: Number(row.first_seen_at),
     seenAt: Number(row.seen_at),
+    ...(typeof row.lease === 'string' ? { lease: row.lease } : {}),
   };
 }
 
@@ -186,6 +209,7 @@ function runSpan(row: Row): RunSpan {
     market: row.market as Market,
     prices: JSON.parse(String(row.prices)) as PriceChange[],
     addressMicroUsdPerHour: Number(row.address_micro_usd),
+    ...(row.address_unseen === 1 ? { addressUnseen: true } : {}),
   };
 }
 

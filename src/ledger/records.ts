@@ -75,6 +75,8 @@ export interface MachineRecord {
   state: MachineState;
   firstSeenAt: number;
   seenAt: number;
+  /** The lease that it was bought with, as its tag says it. */
+  lease?: string;
   usage: MachineUsage;
 }
 

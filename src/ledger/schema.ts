@@ -103,6 +103,12 @@ const MIGRATIONS = [
   ) STRICT;
   CREATE INDEX runs_by_machine ON runs (machine_id);
   `,
+  `
+  ALTER TABLE machine_runs ADD COLUMN address_unseen INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  ALTER TABLE machines ADD COLUMN lease TEXT;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -201,7 +201,7 @@ function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 function failed(why: string, directory: string): RunctlError {
-  return new RunctlError('sim-failed', `the built-in cloud could not be started: ${why}`, { hints: [`tail ${join(directory, 'server.log')}`, 'runctl sim reset'] });
+  return new RunctlError('sim-failed', `the built-in cloud could not be started: ${why}`, { hints: why.startsWith('ENOSPC') ? [`df -h ${directory}`] : [`tail ${join(directory, 'server.log')}`, 'runctl sim reset'] });
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';

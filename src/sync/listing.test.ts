@@ -150,6 +150,16 @@ describe.runIf(HAS_GIT)('R049 what git would say', () => {
   });
 });
 
+test.skipIf(!HAS_GIT)('git is asked in a checkout, below its top and by way of a link too, and not outside of any', async () => {
+  put({ 'deep/a.py': '' });
+  symlinkSync(join(root, 'deep'), join(top, 'link'));
+  const sources = async (): Promise<string[]> => Promise.all([root, join(root, 'deep'), join(top, 'link')].map(async (directory) => (await listFiles(directory)).source));
+  rmSync(join(root, '.git'), { recursive: true, force: true });
+  expect(await sources()).toEqual(['walk', 'walk', 'walk']);
+  git('init', '-q');
+  expect(await sources()).toEqual(['git', 'git', 'git']);
+});
+
 test('R049 outside of any checkout .gitignore files count alike', async () => {
   put({ 'train.py': '', '.gitignore': '*.log\ndata/\n', 'a.log': '', 'data/x': '', 'sub/.gitignore': '!b.log\n', 'sub/b.log': '', 'empty-git/.git/x': '', 'empty-git/code.py': '' });
   expect(await sent({ useGit: false })).toEqual(['.gitignore', 'empty-git/code.py', 'sub/.gitignore', 'sub/b.log', 'train.py']);

@@ -1,6 +1,8 @@
 // What lies in a tree: by asking git in a checkout, else by walking it and reading git's files ourselves, with the same answer.
 // Says what is ignored but decides nothing: plan.ts does.
 import { execFile } from 'node:child_process';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { checkoutAt } from './checkout.ts';
 import { type Listed, look } from './entry.ts';
 import { walkTree } from './walk.ts';
@@ -15,10 +17,18 @@ const SLASH = Buffer.from('/');
 
 /** `useGit`: false on computers where it is not to be trusted, and in tests. `deep`: look into ignored directories too, because patterns may take files out of them. */
 export async function listFiles(root: string, { deep = false, signal, useGit = true }: { deep?: boolean; signal?: AbortSignal; useGit?: boolean } = {}): Promise<Listing> {
-  const fromGit = useGit ? await listByGit(root, deep, signal) : undefined;
+  const fromGit = useGit && mayBeInCheckout(root) ? await listByGit(root, deep, signal) : undefined;
   // Nothing at all: the directory is itself ignored by a checkout around it, and yet it is what was asked for.
   if (fromGit !== undefined && fromGit.some((entry) => !entry.ignored)) return { root, source: 'git', entries: fromGit };
   return { root, source: 'walk', entries: walkTree(root, deep) };
+}
+
+/** Whether git could find a checkout from here: where it could not, two processes less are started for every listing. */
+function mayBeInCheckout(root: string): boolean {
+  for (let place = existsSync(root) ? realpathSync(root) : root; ; place = dirname(place)) {
+    if (existsSync(join(place, '.git'))) return true;
+    if (dirname(place) === place) return false;
+  }
 }
 
 async function listByGit(root: string, deep: boolean, signal: AbortSignal | undefined, prefix: Buffer = Buffer.alloc(0)): Promise<Listed[] | undefined> {

@@ -1,5 +1,5 @@
 // What a machine will cost, and the choice between two markets, as lines for people. Pure.
-import { durationText } from '../core/durations.ts';
+import { elapsedText } from '../core/durations.ts';
 import type { Event } from '../core/events.ts';
 import { type MicroUsd, formatUsd } from '../core/money.ts';
 
@@ -45,7 +45,7 @@ export function fallbackLines(event: Of<'spot.fallback'>): string[] {
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   const table = rows.map((row) => row.map((text, column) => (column < 3 ? text.padEnd(widths[column]!) : text)).join('  ').trimEnd());
   return [
-    `┌ No spot capacity for ${type}${event.elapsedMs > 0 ? ` after ${durationText(event.elapsedMs)}` : ''}`,
+    `┌ No spot capacity for ${type}${event.elapsedMs > 0 ? ` after ${elapsedText(event.elapsedMs)}` : ''}`,
     ...event.tried.map((line) => `│   ${line}`),
     '│',
     ...table.map((line) => `│   ${line}`),

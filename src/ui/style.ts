@@ -6,6 +6,8 @@ import { harmless, harmlessLog } from './terminal.ts';
 export interface Style {
   /** Whether colours are wanted. */
   readonly colour: boolean;
+  /** Columns of the terminal; absent: as wide as may be. */
+  readonly width?: number;
   bold(text: string): string;
   dim(text: string): string;
   good(text: string): string;
@@ -19,11 +21,12 @@ export interface Style {
   safe(text: string): string;
 }
 
-export function createStyle(colour: boolean, terminal: boolean): Style {
+export function createStyle(colour: boolean, terminal: boolean, width?: number): Style {
   const c = picocolors.createColors(colour);
   const as = (make: (text: string) => string) => (terminal ? make : (text: string) => text);
   return {
     colour,
+    ...(width ? { width } : {}),
     bold: c.bold, dim: c.dim, good: c.green, bad: c.red, warn: c.yellow,
     foreign: as((text) => harmless(text)),
     log: as((text) => harmlessLog(text, colour)),

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { RunctlError } from '../../src/core/errors.ts';
 import type { Provider } from '../../src/core/ports.ts';
+import type { SpotWish } from '../../src/engine/buying/buy-spot.ts';
 import { create } from '../../src/engine/create.ts';
 import { train } from '../../src/engine/train.ts';
 import { workflowTrain } from '../../src/engine/workflow-train.ts';
@@ -11,7 +12,7 @@ import type { WeatherInput } from '../../src/sim/weather/plan.ts';
 import { quickClock } from './quick-clock.ts';
 import { type TestApp, openTestApp } from './test-app.ts';
 
-export const COMMANDS = ['create', 'train', 'train with a bucket', 'workflow', 'workflow with a bucket'] as const;
+export const COMMANDS = ['create', 'train', 'train with a bucket', 'workflow', 'workflow with a bucket', 'workflow --spot'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export interface CaseOutcome {
@@ -28,23 +29,28 @@ export interface CaseOutcome {
   elapsedMs: number;
   /** What was called, the machine's own calls included. */
   operations: string[];
+  /** What the lane itself finds wrong with the account afterwards. */
+  wrong?: string[];
 }
 
-export interface Lane {
-  run(command: CommandName, weather?: WeatherInput): Promise<CaseOutcome>;
+export interface Lane<Command extends string> {
+  run(command: Command, weather?: WeatherInput): Promise<CaseOutcome>;
   close(): Promise<void>;
 }
 
 /** A minute of the client is so many milliseconds here: 1,200. */
 const TIMES = 50;
 const WAIT_MS = 120_000;
+/** Where nothing is to go wrong: a busy computer is no fault. */
+const FAIR_WAIT_MS = 600_000;
 /** Hundreds of cases write ledgers and worlds that nobody reads again: not to disk, where there is a choice. */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : undefined;
 const BUCKET = 'matrix-bucket';
 const NEW_MACHINE = { provider: 'aws', type: 't3.micro', profile: 'runctl-ssm-profile' };
+const SPOT: SpotWish = { types: ['t3.micro'], timeoutMs: 300_000, policy: 'fail', policyGiven: true };
 const JOB = { script: 'job.py', args: [], includePatterns: [], syncCode: true, install: false };
 
-export async function openLane(): Promise<Lane> {
+export async function openLane(): Promise<Lane<CommandName>> {
   const t = await openTestApp({ base: MEMORY, bucket: BUCKET, config: { 'train.patience_minutes': 1, 'aws.max_instances': 1000 } });
   t.write('job.py', 'import os\nprint("epoch 1/1 loss 0.5")\nopen(os.environ["RUNCTL_CHECKPOINT_DIR"] + "/one.json", "w").write("{}")\n');
   const clock = quickClock(TIMES);
@@ -54,7 +60,7 @@ export async function openLane(): Promise<Lane> {
 
   /** The part of the App that may not outlive a case. */
   const fresh = (command: CommandName): { provider: Provider & { close(): void } } => {
-    const aws = createAwsProvider({ region: 'us-east-1', clock, env });
+    const aws = createAwsProvider({ region: 'us-east-1', clock, env: { ...env } });
     const bucket = command.includes('bucket') ? BUCKET : undefined;
     t.app.clock = clock;
     t.app.config = { ...t.app.config, aws: { ...t.app.config.aws, s3_bucket: bucket } };
@@ -67,14 +73,14 @@ export async function openLane(): Promise<Lane> {
   };
 
   const machineToTrain = async (): Promise<string> => {
-    trained ??= (await create(t.app, { ...NEW_MACHINE, wait: true, timeoutMs: WAIT_MS, dryRun: false })).instanceId!;
+    trained ??= (await create(t.app, { ...NEW_MACHINE, wait: true, timeoutMs: FAIR_WAIT_MS, dryRun: false })).instanceId!;
     return trained;
   };
 
-  const perform = async (command: CommandName): Promise<object> => {
-    if (command === 'create') return create(t.app, { ...NEW_MACHINE, wait: true, timeoutMs: WAIT_MS, dryRun: false });
-    if (command.startsWith('train')) return train(t.app, { ...JOB, provider: 'aws', machineId: await machineToTrain(), wait: true, force: true, timeoutMs: WAIT_MS });
-    return workflowTrain(t.app, { ...NEW_MACHINE, ...JOB, onFailure: 'terminate', keep: false, timeoutMs: WAIT_MS, trainTimeoutMs: WAIT_MS });
+  const perform = async (command: CommandName, timeoutMs: number): Promise<object> => {
+    if (command === 'create') return create(t.app, { ...NEW_MACHINE, wait: true, timeoutMs, dryRun: false });
+    if (command.startsWith('train')) return train(t.app, { ...JOB, provider: 'aws', machineId: await machineToTrain(), wait: true, force: true, timeoutMs });
+    return workflowTrain(t.app, { ...NEW_MACHINE, ...(command.includes('spot') ? { spot: SPOT } : {}), ...JOB, onFailure: 'terminate', keep: false, timeoutMs, trainTimeoutMs: timeoutMs });
   };
 
   const run = async (command: CommandName, weather?: WeatherInput): Promise<CaseOutcome> => {
@@ -85,11 +91,14 @@ export async function openLane(): Promise<Lane> {
     }
     const { provider } = fresh(command);
     if (!command.startsWith('train')) forgetOwnGroups(t);
+    // What one hiccup must not end, a busy computer must not end either.
+    const fair = weather === undefined || weather.times === 1;
+    t.app.config = { ...t.app.config, train: { ...t.app.config.train, patience_minutes: fair ? 10 : 1 } };
     const before = new Set(Object.keys(await t.machines()));
     t.sim.weather.load(weather ? [weather] : []);
     const callsBefore = t.sim.status().operations;
     const startedAt = performance.now();
-    const [result, error] = await perform(command).then((value) => [value, undefined] as const, (failure: unknown) => [undefined, failure] as const);
+    const [result, error] = await perform(command, fair ? FAIR_WAIT_MS : WAIT_MS).then((value) => [value, undefined] as const, (failure: unknown) => [undefined, failure] as const);
     const elapsedMs = performance.now() - startedAt;
     const operations = Object.entries(t.sim.status().operations).filter(([name, count]) => count > (callsBefore[name] ?? 0)).map(([name]) => name);
     const hits = t.sim.weather.list()[0]?.hits ?? 0;

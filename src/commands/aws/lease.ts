@@ -52,13 +52,18 @@ function factsOf(result: LeaseResult): [string, string | number | undefined][] {
   const money = (usd: number | undefined): string | undefined => (usd === undefined ? undefined : formatUsd(Math.round(usd * MICROS_PER_USD)));
   const on = result.lease !== 'off';
   return [
-    ['Allowed', on && result.allowedS !== undefined ? `${time(result.allowedS)} (${[result.maxHours === undefined ? '' : `${Number(result.maxHours.toFixed(2))} h`, result.maxCostUsd === undefined ? '' : money(result.maxCostUsd)].filter(Boolean).join(', ')})` : undefined],
+    ['Allowed', on && result.allowedS !== undefined ? `${time(result.allowedS)}${result.maxCostUsd === undefined ? '' : result.limit === 'cost' ? ` (what ${money(result.maxCostUsd)} buys)` : ` (${money(result.maxCostUsd)} would last longer)`}` : undefined],
     ['Used', time(result.usedS)],
-    ['Left', on ? time(result.leftS) : undefined],
+    ['Left', on && result.leftS !== undefined ? `${time(result.leftS)}${isExtra(result) ? ', because it was started again after its end' : ''}` : undefined],
     ['Cost so far', result.costSoFarUsd === undefined ? undefined : `at most ${money(result.costSoFarUsd)}`],
     ['Cost in all', result.mostUsd === undefined ? undefined : `at most ${money(result.mostUsd)}`],
     ['Idle', on && result.idleStopS ? `${time(result.quietS) ?? 'unknown'} since something moved; ends after ${time(result.idleStopS)}` : undefined],
     ['At the end', on ? `${result.graceS} s to save, then it ${result.onEnd === 'stop' ? 'stops' : 'terminates'}` : undefined],
     ['Keeper', on ? (result.kept ? 'lives' : 'does not live; the guard of the boot script holds') : undefined],
   ];
+}
+
+/** Of a machine that was started after its lease had ended it. */
+function isExtra({ allowedS, usedS = 0, leftS = 0 }: LeaseResult): boolean {
+  return allowedS !== undefined && leftS > Math.max(0, allowedS - usedS) + 60;
 }

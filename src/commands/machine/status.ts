@@ -1,4 +1,5 @@
 // runctl PROVIDER status
+import { durationText } from '../../core/durations.ts';
 import { MICROS_PER_USD, formatUsd } from '../../core/money.ts';
 import { type StatusResult, status } from '../../engine/status.ts';
 import type { Style } from '../../ui/style.ts';
@@ -23,6 +24,7 @@ export const statusCommand = (provider: string) =>
           ['Public IP', result.publicIp ?? 'none'],
           ['Private IP', result.privateIp ?? 'none'],
           ['Launched', result.launchedAt],
+          ['Lease', leaseRow(result, style)],
           ['SSM', result.ssmDetail.replace(/^SSM /, '')],
           ['Code sync', codeSync(result, style)],
           ['Training', describePhase(result.training)],
@@ -37,6 +39,31 @@ function spotText({ spotRequestId, interrupted, onDemandPerHourUsd, costPerHourU
 
 function dollars(usd: number): string {
   return formatUsd(Math.round(usd * MICROS_PER_USD));
+}
+
+/** "7 h 12 min left of 8 h, or 60 min without progress; then it stops" */
+function leaseRow({ lease, leaseAllowedS, leaseLeftS, leaseIdleStopS, leaseOnEnd, leaseEnded, leaseFix = [] }: StatusResult, style: Style): string | undefined {
+  const time = (seconds: number): string => durationText(seconds * 1000);
+  const end = leaseOnEnd === undefined ? 'powers off' : leaseOnEnd === 'stop' ? 'stops' : 'terminates';
+  switch (lease) {
+    case undefined:
+      return undefined;
+    case 'none':
+      return 'none: it runs and costs until somebody ends it';
+    case 'off':
+      return 'lifted: it runs and costs until somebody ends it';
+    case 'ending':
+      return style.warn(`over: it ${end} in ${time(leaseLeftS ?? 0)}`);
+    case 'ended':
+      return `${style.warn(`ended it, ${leaseEnded}`)}; try ${leaseFix.map((command) => style.bold(command)).join(', then ')}`;
+    case 'on': {
+      const bounds = [
+        ...(leaseAllowedS === undefined ? [] : [leaseLeftS === undefined ? `${time(leaseAllowedS)} in all` : `${time(leaseLeftS)} left of ${time(leaseAllowedS)}`]),
+        ...(leaseIdleStopS === undefined ? [] : [`${time(leaseIdleStopS)} without progress`]),
+      ];
+      return `${bounds.join(', or ')}; then it ${end}`;
+    }
+  }
 }
 
 /** SSM alone does not mean that code would arrive: says so, why, and what helps. */

@@ -2,7 +2,6 @@
 import type { CommandApp } from '../../app/command-app.ts';
 import type { Flags } from '../../cli/command.ts';
 import { RunctlError } from '../../core/errors.ts';
-import { formatUsd } from '../../core/money.ts';
 import { AGAIN, type BulkResult, type Confirm } from '../../engine/resources/bulk.ts';
 import type { LeftAlone, Plan } from '../../engine/resources/plan.ts';
 import { type Style, createStyle } from '../../ui/style.ts';
@@ -32,13 +31,13 @@ const COLUMNS: Column<Line>[] = [
   { title: 'WHAT', cell: (line) => line.kind },
   { title: 'ID', cell: (line) => line.id },
   { title: 'REGION', cell: (line) => line.region },
-  { title: '$/H', cell: (line) => (line.costPerHourUsd === undefined ? undefined : formatUsd(Math.round(line.costPerHourUsd * 1_000_000))), right: true },
+  { title: '$/H', cell: (line) => (line.costPerHourUsd === undefined ? undefined : `$${line.costPerHourUsd.toFixed(4)}`), right: true },
   { title: 'RESULT', cell: (line) => (line.outcome === 'planned' ? undefined : line.outcome), paint: (text, line, style) => (line.outcome === 'failed' ? style.bad(text) : style.good(text)) },
   { title: 'WHY', cell: (line) => [line.why, ...line.notes].join('; ') },
 ];
 
 /** Shows the whole plan on the way to one question. */
-export function confirmWith(app: CommandApp, verb: keyof typeof AGAIN): Confirm {
+export function confirmWith(app: CommandApp): Confirm {
   return async (plan: Plan) => {
     const style = createStyle(false, true);
     const lines = plan.doing.map(({ hourlyMicroUsd, ...one }): Line => ({ ...one, ...(hourlyMicroUsd === undefined ? {} : { costPerHourUsd: hourlyMicroUsd / 1_000_000 }) }));
@@ -47,7 +46,7 @@ export function confirmWith(app: CommandApp, verb: keyof typeof AGAIN): Confirm 
       return await app.ask({ text: question(plan), flag: '--yes' });
     } catch (error) {
       if (!(error instanceof RunctlError) || error.code !== 'declined') throw error;
-      throw new RunctlError('declined', error.message, { cause: error.reason, hints: [...AGAIN[verb]] });
+      throw new RunctlError('declined', error.message, { cause: error.reason, hints: [...AGAIN] });
     }
   };
 }
@@ -62,7 +61,7 @@ function question({ doing }: Plan): string {
 /** `sought`: what one of them is called. */
 export function renderBulk(result: BulkResult, sought: string, style: Style): string {
   const { outcomes, dryRun, done, failed, owner } = result;
-  const reasons = outcomes.filter(({ reason }) => reason !== undefined).map(({ id, reason }) => `  ${id}: ${style.foreign(reason as string)}`);
+  const reasons = outcomes.flatMap(({ id, reason, cause }) => (reason === undefined ? [] : [`  ${id}: ${style.foreign(reason)}`, ...(cause === undefined ? [] : [`    ${style.foreign(cause)}`])]));
   const whose = `made by runctl for ${style.foreign(owner)}`;
   return [
     ...(outcomes.length > 0 ? [...renderTable<Line>(outcomes, COLUMNS, style), ''] : []),
@@ -77,5 +76,5 @@ const MOST_LEFT = 20;
 
 function leftLines(left: readonly LeftAlone[], style: Style): string[] {
   if (left.length === 0) return [];
-  return ['Left alone:', ...left.slice(0, MOST_LEFT).map(({ kind, id, why }) => `  ${kind} ${style.foreign(id)}: ${style.foreign(why)}`), ...(left.length > MOST_LEFT ? [`  and ${left.length - MOST_LEFT} more`] : [])];
+  return ['Left alone:', ...left.slice(0, MOST_LEFT).flatMap(({ kind, id, why, hints = [] }) => [`  ${kind} ${style.foreign(id)}: ${style.foreign(why)}`, ...hints.map((hint) => `    try: ${style.bold(hint)}`)]), ...(left.length > MOST_LEFT ? [`  and ${left.length - MOST_LEFT} more`] : [])];
 }

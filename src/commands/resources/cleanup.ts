@@ -15,7 +15,7 @@ export const resourcesCleanupCommand = defineCommand({
   },
   examples: ['runctl resources cleanup --dry-run', 'runctl resources cleanup --yes', 'runctl resources cleanup --state stopped --older 7d', 'runctl resources cleanup --run run-20260101-abc234 --yes', 'runctl resources cleanup --all-regions --snapshots --dry-run'],
   run: ({ flags }, app) =>
-    cleanup(app, { ...whereOf(flags), ...whichOf(flags), dryRun: flags['dry-run'] ?? false, force: flags.force ?? false, snapshots: flags.snapshots ?? false, ...(flags.state ? { state: flags.state } : {}) }, confirmWith(app, 'cleanup')),
+    cleanup(app, { ...whereOf(flags), ...whichOf(flags), dryRun: flags['dry-run'] ?? false, force: flags.force ?? false, snapshots: flags.snapshots ?? false, ...(flags.state ? { state: flags.state } : {}) }, confirmWith(app)),
   text: (result: BulkResult, style) => renderBulk(result, 'leftover', style),
   exitCode: (result: BulkResult) => (result.failed > 0 ? EXIT.cloud : EXIT.done),
 });

@@ -11,28 +11,29 @@ const TITLES: Record<string, string> = { day: 'DAY', week: 'WEEK', month: 'MONTH
 const BAR = 20;
 
 export function costText(result: CostsResult, style: Style): string {
-  const { total, unknownPrices, notAsked } = result;
+  const { total, unknownPrices, unseen, notAsked } = result;
   return [
-    ...(notAsked === undefined ? [] : [`${style.warn('!')} the cloud could not be asked (${style.foreign(notAsked)}): what is still there was reckoned from memory`]),
+    ...(notAsked === undefined ? [] : [`${style.warn('!')} not all of the cloud could be asked (${style.foreign(notAsked)}): what is still there was reckoned from memory`]),
     ...renderFacts([
       [result.since === undefined ? 'To date' : 'Since then', total.machines === 0 ? 'nothing was billed' : `${totalText(total)}${result.pretend ? ' of pretend money: the built-in cloud bills nobody' : ''}`],
       ['Now', result.running + result.stopped === 0 ? 'nothing is left that costs' : `${dollars(result.hourlyUsd, 4)} an hour (${[count(result.running, 'running'), count(result.stopped, 'stopped')].filter(Boolean).join(', ')})`],
-      ['Lost', result.lostUsd === 0 ? undefined : `${dollars(result.lostUsd, 6)} for work after the last checkpoint of machines that were taken away or lost`],
+      ['Lost', result.lostUsd === 0 ? undefined : `${dollars(result.lostUsd, 6)} for work on machines that were taken away or lost, after the last checkpoint that this computer heard of`],
       ['Since', result.since],
     ]),
     ...(result.groups.length === 0 ? [] : ['', ...table(result, style)]),
     ...(result.budgets.length === 0 ? [] : ['', ...result.budgets.map((budget) => budgetLine(budget, style))]),
-    ...(unknownPrices.length === 0 ? [] : ['', `${style.warn('!')} nobody could tell the price of ${unknownPrices.slice(0, 5).join(', ')}${unknownPrices.length > 5 ? ` and ${unknownPrices.length - 5} more` : ''}: in no sum above`]),
+    ...(unknownPrices.length === 0 ? [] : ['', `${style.warn('!')} nobody could tell the price of ${some(unknownPrices)}: no sum above has all of it`]),
+    ...(unseen.length === 0 ? [] : ['', `${style.warn('!')} used before this computer knew of ${unseen.length === 1 ? 'it' : 'them'}: ${some(unseen)}; earlier starts and their addresses are in no sum above`]),
     ...(total.machines === 0 && !result.pretend ? ['  What the built-in cloud would bill: runctl resources cost --sim'] : []),
   ].join('\n');
 }
 
 function table({ by, groups, total }: CostsResult, style: Style): string[] {
-  const digits = total.knownUsd >= 100 ? 2 : total.knownUsd >= 0.1 ? 4 : 6;
+  const digits = digitsFor(groups.concat(total));
   return renderTable([...groups, { ...total, key: 'total' }], [
     { title: TITLES[by ?? 'phase'] ?? '', cell: (row) => row.key },
     { title: 'MACHINES', cell: (row) => String(row.machines), right: true },
-    { title: 'RUNNING', cell: (row) => formatElapsed(row.runningSeconds * 1000), right: true },
+    { title: 'RUNNING', cell: (row) => (row.runningSeconds === 0 ? undefined : formatElapsed(row.runningSeconds * 1000)), right: true },
     { title: 'COMPUTE', cell: (row) => (row.computeUsd === undefined ? '?' : fixed(row.computeUsd, digits)), right: true },
     { title: 'DISK', cell: (row) => (row.storageUsd === undefined ? '?' : fixed(row.storageUsd, digits)), right: true },
     { title: 'ADDRESS', cell: (row) => fixed(row.addressUsd, digits), right: true },
@@ -40,9 +41,21 @@ function table({ by, groups, total }: CostsResult, style: Style): string[] {
   ], style);
 }
 
+/** As few as the largest sum needs, as many as the smallest: what cost something never reads $0.00. */
+function digitsFor(rows: readonly CostRow[]): number {
+  const amounts = rows.flatMap(({ computeUsd, storageUsd, addressUsd, knownUsd }) => [computeUsd ?? 0, storageUsd ?? 0, addressUsd, knownUsd]);
+  const largest = Math.max(...amounts);
+  const wanted = largest >= 100 ? 2 : largest >= 0.1 ? 4 : 6;
+  return [wanted, 4].find((digits) => digits >= wanted && amounts.every((usd) => usd === 0 || Number(usd.toFixed(digits)) > 0)) ?? 6;
+}
+
+function some(ids: readonly string[]): string {
+  return `${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ` and ${ids.length - 5} more` : ''}`;
+}
+
 /** "$1.2345", "at most $1.2345", "$1.00 + ?": an unknown price is never a zero. */
-function totalText({ totalUsd, knownUsd, atMost }: CostRow, digits?: number): string {
-  return `${atMost ? 'at most ' : ''}${digits === undefined ? dollars(knownUsd, 6) : fixed(knownUsd, digits)}${totalUsd === undefined ? ' + ?' : ''}`;
+function totalText({ totalUsd, knownUsd, atMost, atLeast }: CostRow, digits = 6): string {
+  return `${atMost && atLeast ? 'about ' : atMost ? 'at most ' : atLeast ? 'at least ' : ''}${fixed(knownUsd, digits)}${totalUsd === undefined ? ' + ?' : ''}`;
 }
 
 function budgetLine({ kind, of, percent, spentUsd, limitUsd, state, unknownPrices }: BudgetState, style: Style): string {
@@ -53,8 +66,8 @@ function budgetLine({ kind, of, percent, spentUsd, limitUsd, state, unknownPrice
 }
 
 export function costCsv({ by, groups, total }: CostsResult): string {
-  const rows = [...groups, { ...total, key: 'total' }].map((row) => [row.key, row.machines, row.runningSeconds, row.computeUsd, row.storageUsd, row.addressUsd, row.totalUsd, row.knownUsd, row.atMost ?? false]);
-  const cells = [[by ?? 'phase', 'machines', 'running_seconds', 'compute_usd', 'storage_usd', 'address_usd', 'total_usd', 'known_usd', 'at_most'], ...rows];
+  const rows = [...groups, { ...total, key: 'total' }].map((row) => [row.key, row.machines, row.runningSeconds, row.computeUsd, row.storageUsd, row.addressUsd, row.totalUsd, row.knownUsd, row.atMost ?? false, row.atLeast ?? false]);
+  const cells = [[by ?? 'phase', 'machines', 'running_seconds', 'compute_usd', 'storage_usd', 'address_usd', 'total_usd', 'known_usd', 'at_most', 'at_least'], ...rows];
   return cells.map((row) => row.map((cell) => csvCell(String(cell ?? ''))).join(',')).join('\r\n');
 }
 

@@ -4,6 +4,7 @@ import { GROUPINGS, type Grouping } from '../../engine/cost/cost-report.ts';
 import { type CostsResult, costs } from '../../engine/cost/costs.ts';
 import { defineCommand } from '../define.ts';
 import { costCsv, costText } from './cost-text.ts';
+import { WHERE_FLAGS, whereOf } from './flags.ts';
 
 const BY_FLAG = { daily: 'day', weekly: 'week', monthly: 'month' } as const;
 
@@ -12,7 +13,7 @@ const views = new WeakMap<CostsResult, { csv: boolean; check: boolean }>();
 
 export const resourcesCostCommand = defineCommand({
   description:
-    'What every machine that runctl made has cost, from the times that the cloud tells and the prices of those times; disks and addresses included. Machines that the cloud has forgotten are remembered here. Each machine is rounded once, to the micro-dollar, and its parts add up to that, by day, by run or by phase.\nPhases: boot, setup, data, training, checkpoint (the time to save after SIGTERM), lost (work after the last checkpoint of a machine that was taken away or lost), idle, kept (disks of stopped machines). Days, weeks and months are in UTC.',
+    'What every machine that runctl made for you has cost, from the times that the cloud tells and the prices of those times; disks and addresses included. Machines that this computer knows of are asked for wherever they are, and those that the cloud has forgotten are remembered; others of yours are looked for in the configured region, or where --regions or --all-regions says. Each machine is rounded once, to the micro-dollar, and its parts add up to that, by day, by run or by phase.\nPhases: boot, setup, data, training, checkpoint (the time to save after SIGTERM), lost (work on a machine that was taken away or lost, after the last checkpoint that this computer heard of: from train --wait, monitor --follow or training-status), idle (with the rest of a billed minute that nobody used), kept (disks of stopped machines). Days, weeks and months are in UTC.',
   flags: {
     daily: { kind: 'switch', summary: 'by day' },
     weekly: { kind: 'switch', summary: 'by week' },
@@ -22,13 +23,14 @@ export const resourcesCostCommand = defineCommand({
     project: { kind: 'text', placeholder: 'NAME', summary: 'only machines of this project' },
     check: { kind: 'switch', summary: 'exit code 6 when a budget is used up' },
     export: { kind: 'choice', values: ['csv'], summary: 'the same rows for a spreadsheet, on stdout' },
+    ...WHERE_FLAGS,
   },
   examples: [
     'runctl resources cost', 'runctl resources cost --daily --since 7d', 'runctl resources cost --by phase', 'runctl resources cost --by run --output json',
-    'runctl resources cost --check', 'runctl resources cost --monthly --export csv',
+    'runctl resources cost --all-regions', 'runctl resources cost --check', 'runctl resources cost --monthly --export csv',
   ],
   async run({ flags }, app) {
-    const result = await costs(app, { provider: 'aws', by: groupingOf(flags), sinceMs: flags.since, project: flags.project });
+    const result = await costs(app, { ...whereOf(flags), by: groupingOf(flags), sinceMs: flags.since, project: flags.project });
     views.set(result, { csv: flags.export !== undefined, check: flags.check ?? false });
     return result;
   },

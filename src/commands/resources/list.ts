@@ -3,16 +3,17 @@ import { EXPORT_FORMATS, type ExportFormat, renderExport } from '../../engine/re
 import { SORTS, STATE_FILTERS } from '../../engine/resources/filters.ts';
 import { type ListRequest, listResources } from '../../engine/resources/list.ts';
 import type { ListResult } from '../../engine/resources/results.ts';
+import { completed } from '../../engine/resources/warnings.ts';
 import type { CommandApp } from '../../app/command-app.ts';
 import { defineCommand } from '../define.ts';
 import { WHERE_FLAGS, WHICH_FLAGS, whereOf, whichOf } from './flags.ts';
 import { LIST_FORMATS, type ListFormat, renderList } from './list-text.ts';
 
 /** How a result is to be shown: words of the command line, none of the result's business. */
-const views = new WeakMap<ListResult, { format: ListFormat; exportAs?: ExportFormat; watched?: boolean }>();
+const views = new WeakMap<ListResult, { format: ListFormat; exportAs?: ExportFormat; watched?: boolean; elsewhere?: string }>();
 
 export const resourcesListCommand = defineCommand({
-  description: 'Machines that runctl made, whoever ran it, in the configured region and where this computer knows of machines. What costs without need is named first. So far: what the machine has cost since it was made, as far as this computer and the cloud remember its starts; disks and addresses included.',
+  description: 'Machines that runctl made, whoever ran it, in the configured region and where this computer knows of machines. What costs without need is named first. So far: what the machine has cost since it was made, as far as this computer and the cloud remember its starts; disks and addresses included (≥: it was used before this computer knew of it; ≤: when it ended is not known exactly).',
   flags: {
     format: { kind: 'choice', values: LIST_FORMATS, default: 'table', summary: 'how to show them' },
     filter: { kind: 'choice', values: STATE_FILTERS, summary: 'only machines in this state; all: terminated ones too (default: all that are not terminated)' },
@@ -38,7 +39,7 @@ export const resourcesListCommand = defineCommand({
       state: flags.filter, showTerminated: flags['show-terminated'], sort: flags.sort, limit: flags.limit, foreign: flags.all,
       exportAs: flags.export, exportFile: flags['export-file'],
     };
-    const view = { format: flags.format as ListFormat, watched: flags.watch ?? false, ...(flags.export && flags['export-file'] === undefined ? { exportAs: flags.export } : {}) };
+    const view = { format: flags.format as ListFormat, elsewhere: completed(app, ['runctl resources list --filter all --all-regions'])[0], watched: flags.watch ?? false, ...(flags.export && flags['export-file'] === undefined ? { exportAs: flags.export } : {}) };
     const look = async (): Promise<ListResult> => {
       const result = await listResources(app, request);
       views.set(result, view);
@@ -47,9 +48,9 @@ export const resourcesListCommand = defineCommand({
     return flags.watch ? again(look, flags.interval, app) : look();
   },
   text(result: ListResult, style) {
-    const { format, exportAs, watched } = views.get(result) ?? { format: 'table' };
+    const { format, exportAs, watched, elsewhere } = views.get(result) ?? { format: 'table' };
     if (exportAs) return renderExport(result, exportAs);
-    const list = renderList(result, format, style);
+    const list = renderList(result, format, style, elsewhere);
     return watched ? `${style.dim(result.at)}\n${list}\n\n` : list;
   },
 });

@@ -42,9 +42,15 @@ function groupLines(title: string, groups: readonly Group[], style: Style): stri
     { title, cell: (group) => group.name },
     { title: 'MACHINES', cell: (group) => String(group.machines), right: true },
     { title: 'RUNNING', cell: (group) => String(group.running), right: true },
-    { title: '$/H', cell: (group) => usd(group.costPerHourUsd, 4), right: true },
-    { title: 'SO FAR', cell: (group) => usd(group.accumulatedUsd, 4), right: true },
+    { title: '$/H', cell: (group) => known(group, group.costPerHourUsd), right: true },
+    { title: 'SO FAR', cell: (group) => known(group, group.accumulatedUsd), right: true },
   ], style)];
+}
+
+/** As many digits in every row; an unknown price is never a zero. */
+function known({ machines, unknownPrices }: Group, dollars: number): string {
+  if (unknownPrices === machines) return '?';
+  return `$${dollars.toFixed(4)}${unknownPrices > 0 ? ' + ?' : ''}`;
 }
 
 function usd(dollars: number, digits: number): string {

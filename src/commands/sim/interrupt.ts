@@ -42,9 +42,9 @@ export const simInterruptCommand = defineCommand({
     return { instanceId, action, reason, ...(rebalanceAt === undefined ? {} : { rebalanceAt: isoOf(rebalanceAt) }), noticeAt: isoOf(noticeAt), endAt: isoOf(endAt) };
   },
   text: ({ instanceId, action, rebalanceAt, noticeAt, endAt }: Result, style) => {
-    const does = { terminate: 'is terminated', stop: 'stops', hibernate: 'hibernates' }[action];
+    const does = { terminate: 'terminated', stop: 'stopped', hibernate: 'hibernated' }[action];
     const when = noticeAt === endAt ? `at once (${endAt})` : `at ${endAt}`;
-    return [`${style.bold(instanceId)} ${does} ${when}`, ...(rebalanceAt === undefined ? [] : [`It is recommended to rebalance now; the notice comes at ${noticeAt}`])].join('\n');
+    return [`${style.bold(instanceId)} ${noticeAt === endAt ? 'is' : 'will be'} ${does} ${when}`, ...(rebalanceAt === undefined ? [] : [`It is recommended to rebalance now; the notice comes at ${noticeAt}`])].join('\n');
   },
 });
 

@@ -68,7 +68,7 @@ test('R204 interrupt: with notice and recommendation, or at once', async () => {
   const iso = (afterMs: number): string => `${new Date(t.clock.now() + afterMs).toISOString().slice(0, 19)}Z`;
   const told = await interrupt(await spot(), { rebalance: 60_000, reason: 'price' });
   expect(told).toMatchObject({ action: 'terminate', reason: 'price', rebalanceAt: iso(0), noticeAt: iso(60_000), endAt: iso(180_000) });
-  expect(simInterruptCommand.text!(told, plain)).toBe(`${told.instanceId} is terminated at ${told.endAt}\nIt is recommended to rebalance now; the notice comes at ${told.noticeAt}`);
+  expect(simInterruptCommand.text!(told, plain)).toBe(`${told.instanceId} will be terminated at ${told.endAt}\nIt is recommended to rebalance now; the notice comes at ${told.noticeAt}`);
   const gone = await interrupt(await spot(), { now: true });
   expect(simInterruptCommand.text!(gone, plain)).toBe(`${gone.instanceId} is terminated at once (${iso(0)})`);
   expect(await failure(interrupt('i-0123456789abcdef0'))).toMatchObject({ code: 'not-found' });

@@ -25,7 +25,7 @@ export function startLimit(app: App, limitMs: number | undefined): SearchLimit {
   const late = new AbortController();
   if (limitMs !== undefined) {
     app.clock.sleep(limitMs + GRACE_MS, done.signal).then(
-      () => late.abort(new RunctlError('timeout', 'no answer within the time for spot capacity', { hints: ['--spot-timeout 10m'], data: { sent: 'maybe' } })),
+      () => late.abort(new RunctlError('timeout', 'no answer within the time for spot capacity', { cause: 'The cloud did not answer, or kept asking for fewer requests, until the time was up.', hints: ['--spot-timeout 10m', 'runctl doctor'], data: { sent: 'maybe' } })),
       () => undefined,
     );
   }

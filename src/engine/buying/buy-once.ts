@@ -5,7 +5,9 @@ import { type Machine, type MachinePlan, type Market, runningMicroUsdPerHour } f
 import type { Provider } from '../../core/ports.ts';
 import { waysToLook } from '../../core/stake.ts';
 import type { App } from '../app.ts';
+import { noteMachine } from '../cost/cost-actual.ts';
 import { hourlyText } from '../cost/money.ts';
+import { freshCommand } from '../fresh.ts';
 import { type Story, isRefusal } from '../steps.ts';
 import { pollDelays } from '../wait.ts';
 
@@ -74,10 +76,11 @@ function usable(machine: Machine | undefined): Machine | undefined {
   return machine && (machine.state === 'pending' || machine.state === 'running') ? machine : undefined;
 }
 
-function endedAtOnce({ id, provider, state, stateReason, type }: Machine): RunctlError {
+function endedAtOnce(machine: Machine): RunctlError {
+  const { id, state, stateReason } = machine;
   return new RunctlError('capacity', `${id} was ${state} before it could be used${stateReason ? `: ${stateReason}` : ''}`, {
     cause: 'The cloud took the machine back at once, or could not start it.',
-    hints: [`runctl ${provider} create ${type} --wait`],
+    hints: [freshCommand(machine)],
     data: { machine: id, state },
   });
 }
@@ -89,7 +92,10 @@ export async function takeBack(app: App, provider: Provider, token: string, mark
   try {
     const machine = await lookFor(app, provider, token, market, signal);
     if (!machine) return false;
-    if (machine.state !== 'terminated') await provider.terminate(machine.id, signal);
+    // It has cost something, if only a minute. After Ctrl-C the app's own signal would let nothing be asked.
+    const note = (now: Machine): Promise<void> => noteMachine({ ...app, signal }, provider, now);
+    await note(machine);
+    if (machine.state !== 'terminated') await note(await provider.terminate(machine.id, signal));
     app.report({ kind: 'note', level: 'warning', text: `${machine.id} had been made all the same and was terminated` });
     return true;
   } catch (error) {

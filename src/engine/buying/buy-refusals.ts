@@ -1,5 +1,5 @@
 // Why nobody sold a spot machine: what each place answered, put together so that one look shows it, and what helps. Pure.
-import { durationText } from '../../core/durations.ts';
+import { elapsedText } from '../../core/durations.ts';
 import { RunctlError } from '../../core/errors.ts';
 import type { Refusal } from '../../core/events.ts';
 import type { Pool } from '../../core/machine.ts';
@@ -106,10 +106,12 @@ export interface SearchEnd {
   maxPriceMicroUsd?: MicroUsd;
   /** Nobody is to be told of ways that this command line has ruled out. */
   policyGiven: boolean;
+  /** It waited for capacity, and --timeout was its limit. */
+  waits?: boolean;
 }
 
 /** The error of a search that found nothing: the table, what it means, what helps. */
-export function spotUnavailable({ types, refusals, rounds, elapsedMs, maxPriceMicroUsd, policyGiven }: SearchEnd): RunctlError {
+export function spotUnavailable({ types, refusals, rounds, elapsedMs, maxPriceMicroUsd, policyGiven, waits }: SearchEnd): RunctlError {
   const refused = refusals.all();
   const only = (kind: Refusal): boolean => refused.length > 0 && refused.every((one) => one.refusal === kind);
   const last = refused.at(-1)?.error;
@@ -121,13 +123,13 @@ export function spotUnavailable({ types, refusals, rounds, elapsedMs, maxPriceMi
     ? `no spot machine of ${what} costs as little as ${maxPriceMicroUsd === undefined ? 'wanted' : `${formatUsd(maxPriceMicroUsd)} an hour`}${Number.isFinite(cheapest) ? `; the cheapest costs ${formatUsd(cheapest)}` : ''}`
     : only('quota')
       ? `the account's quota of spot machines leaves no room for ${what}`
-      : `no spot capacity for ${what} in ${durationText(elapsedMs)}`;
+      : `no spot capacity for ${what} in ${elapsedText(elapsedMs)}`;
   return new RunctlError('spot-unavailable', message, {
     cause: [...(refused.length > 0 ? refusalTable(refused) : []), ...meanings(refused, maxPriceMicroUsd)].join('\n') || undefined,
     hints: [
       ...(Number.isFinite(cheapest) ? [`--spot-max-price ${((Math.ceil(cheapest / 100) + 1) / 10_000).toFixed(4)}`] : []),
       ...(refused.find((one) => one.refusal === 'quota')?.error?.hints ?? []).slice(0, 1),
-      ...(refused.some((one) => one.refusal === 'capacity' || one.refusal === 'busy' || one.refusal === 'unknown') ? ['--spot-timeout 10m'] : []),
+      ...(refused.some((one) => one.refusal === 'capacity' || one.refusal === 'busy' || one.refusal === 'unknown') ? [waits ? '--timeout 1h' : '--spot-timeout 10m'] : []),
       ...(policyGiven ? [] : ['--on-spot-failure wait', '--on-spot-failure on-demand']),
     ],
     data: {

@@ -83,7 +83,7 @@ async function look(app: App, provider: Provider, story: Story, search: Search, 
   try {
     for (let round = 1, pauseMs = FIRST_PAUSE_MS; ; round += 1, pauseMs = Math.min(pauseMs * 1.6, LONGEST_PAUSE_MS)) {
       const open = affordable(refusals.open(pools), search);
-      const end = (): RunctlError => spotUnavailable({ types: spot.types, refusals, rounds: round, elapsedMs: limit.elapsedMs(), maxPriceMicroUsd: spot.maxPriceMicroUsd, policyGiven: spot.policyGiven });
+      const end = (): RunctlError => spotUnavailable({ types: spot.types, refusals, rounds: round, elapsedMs: limit.elapsedMs(), maxPriceMicroUsd: spot.maxPriceMicroUsd, policyGiven: spot.policyGiven, waits });
       for (const [at, pool] of open.entries()) {
         // However short the time: one place at least is asked.
         if (limit.isLate() && (round > 1 || at > 0)) throw end();

@@ -96,6 +96,10 @@ describe('R017 R019 what is told meanwhile, and at the end', () => {
     expect(double.creates).toHaveLength(1);
   });
 
+  test('R019 a search that was over at once did not take 0 s', async () => {
+    expect(await failure(b.buy(b.market({ answer: () => refused.capacity() }), { spot: { timeoutMs: 0 } }))).toMatchObject({ message: 'no spot capacity for g5.xlarge in less than a second' });
+  });
+
   test('R018 a cloud that takes long to answer: the answer under way is heard, and no other place is asked', async () => {
     const double = b.market({ pools: FOUR, answer: async () => b.clock.sleep(12_000).then(() => refused.capacity()) });
     await failure(b.buy(double, { spot: { types: ['g5.xlarge', 'g6.xlarge'], timeoutMs: 20_000 } }));
@@ -172,6 +176,27 @@ describe('R025 R224 the price before anything is bought', () => {
     expect(b.of('cost.estimated')[0]).toMatchObject({ worst: 'lease: cost limit', worstMicroUsd: 2_000_000 });
   });
 
+  test.each([
+    [{ hours: 10, spot: null, lease: { maxHours: 4, graceMs: 90_000 } }, { hours: 4, expectedMicroUsd: 4 * 1_022_111 }],
+    [{ spot: null, lease: { maxCostMicroUsd: 2_000_000 } }, { worstMicroUsd: 2_000_000 }],
+    [{ hours: 2, spot: null, lease: { maxHours: 4 } }, { hours: 2, expectedMicroUsd: 2 * 1_022_111 }],
+  ])('R224 nobody expects it to run for longer, or to cost more, than its lease lets it (%j)', async (wish, estimate) => {
+    await b.buy(b.market({}), wish);
+    const said = b.of('cost.estimated')[0]!;
+    expect(said).toMatchObject(estimate);
+    expect(said.expectedMicroUsd).toBeLessThanOrEqual(said.worstMicroUsd!);
+  });
+
+  test('R224 a market that asks for more than on demand: what is expected is not above the most that it can cost', async () => {
+    await failure(b.buy(b.market({ pools: { 'us-east-1a/g5.xlarge': 2_000_000 }, answer: () => refused.price() }), { hours: 2 }));
+    expect(b.of('cost.estimated')[0]).toMatchObject({ expectedMicroUsd: 2_044_222, worstMicroUsd: 2_044_222 });
+  });
+
+  test('R021 the choice is about no more hours than the lease allows', async () => {
+    await b.buy(b.market({ answer: ({ market: of }) => (of === 'spot' ? refused.quota() : undefined) }), { ask: saying(true), lease: { maxHours: 1 } });
+    expect(b.of('spot.fallback')[0]).toMatchObject({ hours: 1, onDemandExpectedMicroUsd: 1_022_111 });
+  });
+
   test('R025 after a fallback the new price is said too, before it is paid', async () => {
     await b.buy(b.market({ answer: ({ market: of }) => (of === 'spot' ? refused.quota() : undefined) }), { ask: saying(true) });
     expect(b.of('cost.estimated').map((event) => event.market)).toEqual(['spot', 'on-demand']);
@@ -193,6 +218,17 @@ describe('R085 budgets bound what is bought', () => {
     expect(b.of('cost.estimated')).toHaveLength(1);
   });
 
+  test.each<[string, object, number]>([
+    ['nobody says how long', {}, 8], ['somebody does', { hours: 3 }, 3], ['a lease ends it before', { lease: { maxHours: 2 } }, 2],
+  ])('R085 R025 budgets count the hours that the estimate says: %s', async (_, wish, hours) => {
+    const double = counted({});
+    const error = await failure(b.buy(double, { spot: null, budgetUsd: 0.05, ...wish }));
+    const [estimate] = b.of('cost.estimated');
+    expect(estimate!.hours).toBe(hours);
+    expect(Math.round((error.data!['expectedUsd'] as number) * 1_000_000)).toBe(estimate!.expectedMicroUsd);
+    expect(error.reason).toContain(`${hours} h of this machine add $`);
+  });
+
   test('R085 a price that comes down only during the search is measured by the budget too', async () => {
     const cost = (): number => (b.clock.monotonic() < 5000 ? 900_000 : 300_000);
     const double = counted({ pools: () => ({ 'us-east-1a/g5.xlarge': cost() }), planError: () => (cost() > 400_000 ? refused.price() : undefined) });
@@ -202,7 +238,7 @@ describe('R085 budgets bound what is bought', () => {
 
   test('R085 what a budget allows is asked, what it does not is passed over; on demand in its place is measured by its own price', async () => {
     const double = counted({ pools: { 'us-east-1a/g5.xlarge': 300_000, 'us-east-1b/g5.xlarge': 900_000 }, answer: ({ market: of }) => (of === 'spot' ? refused.capacity() : undefined) });
-    const error = await failure(b.buy(double, { budgetUsd: 0.5, spot: { policy: 'on-demand', timeoutMs: 3000 } }));
+    const error = await failure(b.buy(double, { budgetUsd: 0.5, hours: 1, spot: { policy: 'on-demand', timeoutMs: 3000 } }));
     expect(error.code).toBe('over-budget');
     expect([...new Set(places(double))]).toEqual(['spot us-east-1a g5.xlarge']);
     expect(b.of('spot.fallback')[0]!.tried.join('\n')).toContain('more than a budget allows');

@@ -10,7 +10,7 @@ import { launchOnce, takeBack } from './buy-once.ts';
 import { completeRequest, projectName, requireRoom } from './buy-request.ts';
 import { createRefusals, refusalOf, spotUnavailable } from './buy-refusals.ts';
 import { type Offer, type SpotWish, buySpot, orderPools } from './buy-spot.ts';
-import { sayEstimate } from './estimate.ts';
+import { expectedHours, sayEstimate } from './estimate.ts';
 import { decideFallback } from './fallback.ts';
 import { type LeaseWish, bindLease } from '../lease/lease.ts';
 import { type MachineWish, onMarket } from '../preflight.ts';
@@ -94,7 +94,7 @@ async function buyWithSpot(buyer: Buyer, spot: SpotWish, avoid: BuyOptions['avoi
     return { ...(await buySpot(app, provider, story, { spot, request, pools, again: places, bind, ceilingMicroUsd, refusals, effect })), fellBack: false };
   } catch (error) {
     if (!(error instanceof RunctlError) || error.code !== 'spot-unavailable') throw error;
-    await decideFallback(app, provider, { spot, request, pools, refusals, hours: wanted.hours }, error);
+    await decideFallback(app, provider, { spot, request, pools, refusals, hours: expectedHours(wanted.hours, wanted.lease?.maxHours) }, error);
   }
   return { ...(await buyOnDemand(buyer, pools)), fellBack: true };
 }
@@ -179,7 +179,7 @@ function bounds(app: App, provider: Provider, wanted: NewMachine, spentMicroUsd:
     bind: (plan) => bindLease(app, plan, wanted.lease, spentMicroUsd),
     afford: ({ plan, lease }) =>
       requireBudget(app, provider, {
-        project: wanted.project ?? projectName(app), plan, hours: wanted.hours,
+        project: wanted.project ?? projectName(app), plan, hours: expectedHours(wanted.hours, lease?.allowedS === undefined ? undefined : lease.allowedS / 3600),
         ...(lease?.maxCostMicroUsd === undefined ? {} : { maxCostMicroUsd: lease.maxCostMicroUsd }),
       }),
   };

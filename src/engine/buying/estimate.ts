@@ -1,11 +1,11 @@
 // What a machine will cost, said before it is bought: both markets side by side, disk and address included, and the worst case by name.
 import { ONE_DAY_HOURS } from '../../cost/cost.ts';
 import type { Event } from '../../core/events.ts';
-import type { Lease } from '../../core/lease.ts';
+import { LEASE_MARGIN_S, type Lease } from '../../core/lease.ts';
 import { type MachinePlan, type Pool, hourlyWith, runningMicroUsdPerHour } from '../../core/machine.ts';
 import type { MicroUsd } from '../../core/money.ts';
 import type { App } from '../app.ts';
-import { LEASE_MARGIN_S, sayLease } from '../lease/lease.ts';
+import { sayLease } from '../lease/lease.ts';
 
 /** Told as such: how long a training is taken to last when nobody said so. */
 export const USUAL_HOURS = 8;
@@ -20,13 +20,14 @@ export interface EstimateFacts {
   spot?: Pool;
 }
 
-export function estimateOf(plan: MachinePlan, { hours, lease, spot }: EstimateFacts): Estimate {
+export function estimateOf(plan: MachinePlan, { hours, lease, spot }: EstimateFacts): Estimate & { hours: number } {
   const { price, market } = plan;
   const hourly = runningMicroUsdPerHour(price);
   const onDemand = market === 'spot' ? hourlyWith(price, price.onDemandMicroUsd) : hourly;
   const spotHourly = market === 'spot' ? hourly : hourlyWith(price, spot?.microUsdPerHour);
   const other = market === 'spot' ? onDemand : spotHourly;
-  const expected = hours ?? USUAL_HOURS;
+  const expected = expectedHours(hours, lease?.allowedS === undefined ? undefined : lease.allowedS / 3600);
+  const bound = worstCase(plan, expected, lease);
   return {
     kind: 'cost.estimated',
     type: plan.type,
@@ -42,10 +43,20 @@ export function estimateOf(plan: MachinePlan, { hours, lease, spot }: EstimateFa
     spotHourlyMicroUsd: spotHourly,
     spotZone: market === 'spot' ? plan.zone : spot?.zone,
     hours: expected,
-    expectedMicroUsd: over(hourly, expected),
+    expectedMicroUsd: atMost(over(hourly, expected), bound.worstMicroUsd),
     otherExpectedMicroUsd: over(other, expected),
-    ...worstCase(plan, expected, lease),
+    ...bound,
   };
+}
+
+/** Nobody expects a machine to run for longer than it may. `allowedHours`: by its lease. */
+export function expectedHours(hours = USUAL_HOURS, allowedHours = Infinity): number {
+  return Math.min(hours, Math.max(0, allowedHours));
+}
+
+/** A market that asks for more than it may ever be paid sells nothing at that price. */
+function atMost(expected: MicroUsd | undefined, worst = Infinity): MicroUsd | undefined {
+  return expected === undefined ? undefined : Math.min(expected, worst);
 }
 
 /** The bound that holds whatever happens: the lease, else for the expected time the most that an hour can cost. */

@@ -74,7 +74,7 @@ describe('R021 R022 R023 on demand in its place is a decision', () => {
   });
 
   test('R022 wait ends with --timeout, and by Ctrl-C, and leaves nothing', async () => {
-    expect(await failure(b.buy(b.market({ answer: () => refused.capacity() }), { spot: { policy: 'wait', patienceMs: 300_000 } }))).toMatchObject({ code: 'spot-unavailable' });
+    expect(await failure(b.buy(b.market({ answer: () => refused.capacity() }), { spot: { policy: 'wait', policyGiven: true, patienceMs: 300_000 } }))).toMatchObject({ code: 'spot-unavailable', hints: ['--timeout 1h'] });
     expect(b.clock.monotonic()).toBeLessThanOrEqual(300_500);
     const double = b.market({ pools: FOUR, answer: (_asked, nth) => {
       if (nth === 9) b.interrupt();

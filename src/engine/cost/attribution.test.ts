@@ -49,6 +49,13 @@ describe('R225 every billed second has a phase', () => {
     expect(seconds(machine(start(0, 5_000)), [{ run: { id: 'run-1' }, steps: [step('launch', 100, 110)] }])).toEqual({ idle: 100, setup: 10, training: 4_890 });
   });
 
+  test('R225 nobody followed it and EC2 took it back: kept up to the checkpoint that somebody asked about, all of it lost without', () => {
+    const steps = [step('launch', 100, 110)];
+    const taken = machine(start(0, 5_000, { interrupted: true }));
+    expect(seconds(taken, [{ run: { id: 'run-1' }, steps, checkpointAt: at(2_000) }])).toEqual({ idle: 100, setup: 10, training: 1_890, lost: 3_000 });
+    expect(seconds(taken, [{ run: { id: 'run-1' }, steps }])).toEqual({ idle: 100, setup: 10, lost: 4_890 });
+  });
+
   test('the rest of a minute that nobody used is idle', () => {
     expect(seconds(machine(start(0, 20)), [{ run: { id: 'run-1' }, steps: [step('train', 0, 20)] }])).toEqual({ training: 20, idle: 40 });
   });

@@ -6,7 +6,8 @@ import type { RunRecord, StepRecord } from '../../ledger/ledger.ts';
 
 /**
  * `checkpoint`: the time that a job has after SIGTERM to save; what it writes while it trains nobody can tell from training.
- * `lost`: work after the last checkpoint on a machine that went away. `kept`: disks of a stopped machine.
+ * `lost`: work on a machine that went away, after the last checkpoint that this computer heard of: all of it when it heard of none.
+ * `kept`: disks of a stopped machine.
  */
 export const PHASES = ['boot', 'setup', 'data', 'training', 'checkpoint', 'lost', 'idle', 'kept'] as const;
 export type Phase = (typeof PHASES)[number];
@@ -47,14 +48,18 @@ export function workSpans({ run, steps, checkpointAt }: Work, machine: MachineUs
     if (phase === 'training') spans.push(...trainingSpans(run.id, step, to, start, checkpointAt));
     else spans.push({ from: step.startedAt, to, phase, runId: run.id });
   }
-  const unwatched = unwatchedJob({ run, steps }, machine, nowMs);
+  const unwatched = unwatchedJob({ run, steps, checkpointAt }, machine, nowMs);
   return unwatched ? [...spans, ...unwatched] : spans;
 }
 
 function trainingSpans(runId: string, step: Work['steps'][number], to: number, start: RunSpan | undefined, checkpointAt: number | undefined): WorkSpan[] {
   const { startedAt: from } = step;
   if (!wasLost(step, start)) return [{ from, to, phase: 'training', runId }];
-  const saved = Math.min(to, Math.max(from, checkpointAt ?? from));
+  return untilSaved(runId, from, to, checkpointAt);
+}
+
+function untilSaved(runId: string, from: number, to: number, checkpointAt = from): WorkSpan[] {
+  const saved = Math.min(to, Math.max(from, checkpointAt));
   return [{ from, to: saved, phase: 'training', runId }, { from: saved, to, phase: 'lost', runId }];
 }
 
@@ -65,11 +70,12 @@ function wasLost(step: Work['steps'][number], start: RunSpan | undefined): boole
 }
 
 /** A job that was launched and that no command of this computer has followed: until its machine left `running` it may have worked. */
-function unwatchedJob({ run, steps }: Work, machine: MachineUsage, nowMs: number): WorkSpan[] | undefined {
+function unwatchedJob({ run, steps, checkpointAt }: Work, machine: MachineUsage, nowMs: number): WorkSpan[] | undefined {
   const launch = steps.find((step) => step.name === 'launch' && step.state === 'done');
   if (launch?.endedAt === undefined || steps.some((step) => step.name === 'train')) return undefined;
   const start = startAt(machine, launch.endedAt);
-  return [{ from: launch.endedAt, to: start?.to ?? nowMs, phase: start?.interrupted ? 'lost' : 'training', runId: run.id }];
+  const to = start?.to ?? nowMs;
+  return start?.interrupted ? untilSaved(run.id, launch.endedAt, to, checkpointAt) : [{ from: launch.endedAt, to, phase: 'training', runId: run.id }];
 }
 
 function startAt(machine: MachineUsage, at: number): RunSpan | undefined {

@@ -1,5 +1,6 @@
 // Budgets over all runs: what was spent of them, and whether another machine may be started. They bound what is begun, not what
 // runs: that is what leases are for (lease.ts).
+import { durationText } from '../../core/durations.ts';
 import { RunctlError } from '../../core/errors.ts';
 import { type MachinePlan, runningMicroUsdPerHour } from '../../core/machine.ts';
 import { type MicroUsd, MICROS_PER_USD, formatUsd } from '../../core/money.ts';
@@ -28,8 +29,8 @@ export interface BudgetState {
 export interface BudgetWish {
   project: string;
   plan: MachinePlan;
-  /** How long it is expected to run; absent: nobody said, and an hour of it must fit. */
-  hours?: number;
+  /** How long it is expected to run. */
+  hours: number;
   /** What its lease lets it cost at most. */
   maxCostMicroUsd?: MicroUsd;
   /** Confirmed already. */
@@ -37,7 +38,6 @@ export interface BudgetWish {
 }
 
 const WARN_PERCENT = 80;
-const EXPECTED_HOURS = 1;
 
 /** Throws `over-budget` when a budget is used up, or would be by this machine, and nobody confirms it; warns from 80 %. */
 export async function requireBudget(app: App, provider: Provider, wish: BudgetWish): Promise<void> {
@@ -118,7 +118,7 @@ function limits(app: App): { kind: BudgetKind; limitUsd: number }[] {
 }
 
 /** What another machine is expected to cost; undefined: its price is unknown. */
-function expectedMicroUsd({ plan, hours = EXPECTED_HOURS, maxCostMicroUsd }: BudgetWish): MicroUsd | undefined {
+function expectedMicroUsd({ plan, hours, maxCostMicroUsd }: BudgetWish): MicroUsd | undefined {
   const hourly = runningMicroUsdPerHour(plan.price);
   if (hourly === undefined) return maxCostMicroUsd;
   return Math.min(maxCostMicroUsd ?? Infinity, accruedMicroUsd(hourly, Math.ceil(hours * 3600)));
@@ -138,7 +138,7 @@ export function budgetText({ kind, of, spentUsd, limitUsd, percent, unknownPrice
 
 function expectedText({ hours, maxCostMicroUsd }: BudgetWish, state: BudgetState, expected: MicroUsd | undefined): string {
   if (expected === undefined) return '';
-  const adds = expected === maxCostMicroUsd ? 'this machine may add' : hours === undefined ? 'an hour of this machine adds' : 'this machine is expected to add';
+  const adds = expected === maxCostMicroUsd ? 'this machine may add' : `${durationText(hours * 3_600_000)} of this machine add`;
   return `; ${adds} ${formatUsd(expected)}, which makes ${Math.round(after(state, expected))} %`;
 }
 

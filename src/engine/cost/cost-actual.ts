@@ -8,6 +8,7 @@ import { type Bill, billOf, nothing, splitBill } from '../../cost/bill.ts';
 import { wholeSecond } from '../../cost/charges.ts';
 import type { Ledger } from '../../ledger/ledger.ts';
 import type { App } from '../app.ts';
+import { boundByLease } from './lease-bound.ts';
 import { priced } from './rates.ts';
 
 export type { Bill } from '../../cost/bill.ts';
@@ -28,9 +29,11 @@ export async function noteMachine(app: App, provider: Provider, machine: Machine
     const { id, state, launchedAt, publicIp, endedAt } = machine;
     const now = [state, launchedAt, publicIp, endedAt].join(' ');
     if (seen.get(id) === now && !plan) return;
-    // Disks are there to be seen while the machine is, and forgotten with it; of one that just begins they may not be known yet.
+    // Disks are there to be seen while the machine is, and forgotten with it; of one that just begins they may not be known yet, and
+    // somebody may attach others later.
     const isThere = state === 'running' || state === 'stopping' || state === 'stopped';
-    const usage = await provider.usage(machine, { disks: isThere && !ledger.hasDisks(id) }, app.signal);
+    // Its starts are kept although its disks cannot be asked for now.
+    const usage = await provider.usage(machine, { disks: isThere }, app.signal).catch(() => provider.usage?.(machine, { disks: false }, app.signal));
     ledger.noteMachine({ machine, pretend: provider.pretend ?? false, usage, plan: plan && { diskGb: plan.rootVolumeGb, addressMicroUsdPerHour: plan.price.addressMicroUsd }, nowMs: app.clock.now() });
     seen.set(id, now);
   } catch {
@@ -62,10 +65,12 @@ async function usageOf(app: App, provider: Provider, machine: Machine, plan: Mac
   try {
     const ledger = await app.ledger();
     ledger.noteMachine({ machine, pretend: provider.pretend ?? false, usage: told, plan: plan && { diskGb: plan.rootVolumeGb, addressMicroUsdPerHour: plan.price.addressMicroUsd }, nowMs: app.clock.now() });
-    return ledger.getMachine(machine.id).usage;
+    const { usage, lease } = ledger.getMachine(machine.id);
+    return boundByLease(ledger, usage, lease);
   } catch {
     // Without a ledger only this start is known, and of a terminated machine's disk only what was planned.
-    if (told.disks.length > 0 || !plan) return told;
+    if (told.disks.length > 0) return told;
+    if (!plan) return { ...told, disksUnknown: true };
     const { from, to, atMost } = told.runs[0] ?? { from: machine.launchedAt ?? app.clock.now(), to: undefined, atMost: undefined };
     return { ...told, disks: [{ id: 'planned', gb: plan.rootVolumeGb, from, to, atMost, onTermination: true }] };
   }

@@ -1,6 +1,6 @@
 // What a machine cost: said at the end of every story that used one, and remembered.
 import type { Clock } from '../../core/clock.ts';
-import type { Lease } from '../../core/lease.ts';
+import { LEASE_MARGIN_S, type Lease } from '../../core/lease.ts';
 import { type HourlyPrice, type Machine, type MachinePlan, runningMicroUsdPerHour } from '../../core/machine.ts';
 import { type MicroUsd, formatUsd } from '../../core/money.ts';
 import { isOurs } from '../../core/ownership.ts';
@@ -91,9 +91,9 @@ async function billed(app: App, provider: Provider, machine: Machine, plan: Mach
   }
 }
 
-/** The most that a lease lets a machine cost; undefined when only idleness ends it. */
-export function worstOf({ allowedS, rateMicroUsd, maxCostMicroUsd, spentMicroUsd = 0 }: Lease): MicroUsd | undefined {
-  const byTime = allowedS === undefined || rateMicroUsd === undefined ? undefined : accruedMicroUsd(rateMicroUsd, allowedS);
+/** The most that a lease lets a machine cost, saving and shutting down included; undefined when only idleness ends it. */
+export function worstOf({ allowedS, graceS, rateMicroUsd, maxCostMicroUsd, spentMicroUsd = 0 }: Lease): MicroUsd | undefined {
+  const byTime = allowedS === undefined || rateMicroUsd === undefined ? undefined : accruedMicroUsd(rateMicroUsd, allowedS + graceS + LEASE_MARGIN_S);
   const byCost = maxCostMicroUsd === undefined ? undefined : Math.max(0, maxCostMicroUsd - spentMicroUsd);
   return byTime === undefined || byCost === undefined ? (byTime ?? byCost) : Math.min(byTime, byCost);
 }

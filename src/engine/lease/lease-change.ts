@@ -3,12 +3,12 @@ import { type HeldLease, renderLease, renderLeaseShow } from '../../agent/lease.
 import { durationText } from '../../core/durations.ts';
 import { RunctlError } from '../../core/errors.ts';
 import { newRunId } from '../../core/ids.ts';
-import type { Lease, LeaseFacts } from '../../core/lease.ts';
+import { LEASE_MARGIN_S, type Lease, type LeaseFacts } from '../../core/lease.ts';
 import type { Machine } from '../../core/machine.ts';
 import { MICROS_PER_USD, type MicroUsd, formatUsd } from '../../core/money.ts';
 import type { Provider, Shell } from '../../core/ports.ts';
 import type { App } from '../app.ts';
-import { LEASE_MARGIN_S, allowance, worstMicroUsdPerHour } from './lease.ts';
+import { allowance, requireIdle, worstMicroUsdPerHour } from './lease.ts';
 import { askLease, describeHeld, leaseOf } from './lease-hold.ts';
 import { requireMachine } from '../states.ts';
 import { tell } from '../steps.ts';
@@ -59,6 +59,7 @@ export async function showLease(app: App, request: Pick<LeaseChange, 'provider' 
 }
 
 export async function changeLease(app: App, request: LeaseChange): Promise<LeaseResult> {
+  requireIdle(request.idleMs);
   const provider = await app.provider(request.provider);
   return tell(app, { runId: newRunId(app.clock.now()), verb: 'lease', request }, async (story) => {
     story.setMachine(request.machineId, provider.name);

@@ -3,10 +3,11 @@
 import type { Clock } from '../../core/clock.ts';
 import { durationText } from '../../core/durations.ts';
 import { RunctlError } from '../../core/errors.ts';
-import type { Lease, LeaseFacts, LeaseReason } from '../../core/lease.ts';
+import { LEASE_MARGIN_S, type Lease, type LeaseFacts, type LeaseReason } from '../../core/lease.ts';
 import type { Machine } from '../../core/machine.ts';
 import { formatUsd } from '../../core/money.ts';
-import { LEASE_MARGIN_S, leaseOf } from './lease.ts';
+import { freshCommand } from '../fresh.ts';
+import { leaseOf } from './lease.ts';
 
 interface Heard {
   facts: LeaseFacts;
@@ -53,9 +54,10 @@ export function verdictText({ reason, lease }: Verdict): string {
   return 'when its time, its money or its patience with an idle training was used up';
 }
 
-/** What the machine can have cost at its end, at most: one sentence, or nothing where no price is known. */
-export function costText(lease: Lease | undefined): string {
-  if (lease?.allowedS === undefined || lease.rateMicroUsd === undefined) return '';
+/** What the machine can have cost at its end, at most: one sentence, or nothing where no price is known. One that was idle had
+ *  hours left: its limits say nothing of what it cost. */
+export function costText({ reason, lease }: Verdict): string {
+  if (reason === 'idle' || lease?.allowedS === undefined || lease.rateMicroUsd === undefined) return '';
   const most = Math.ceil(((lease.allowedS + lease.graceS + LEASE_MARGIN_S) * lease.rateMicroUsd) / 3600);
   return `It cost ${formatUsd(Math.min(most, lease.maxCostMicroUsd === undefined ? Infinity : lease.maxCostMicroUsd - (lease.spentMicroUsd ?? 0)))} at most.`;
 }
@@ -74,10 +76,10 @@ export function moreFor({ provider, id }: Machine, verdict: Verdict): string {
   return verdict.reason === 'idle' ? `runctl ${provider} lease ${id} --idle-stop ${more}` : `runctl ${provider} lease ${id} --max-hours ${more}`;
 }
 
-function another({ provider, type }: Machine, verdict: Verdict): string {
-  const more = twice(verdict);
-  if (verdict.reason === 'cost') return `runctl ${provider} create ${type} --max-cost ${more} --wait`;
-  return verdict.reason === 'idle' ? `runctl ${provider} create ${type} --idle-stop ${more} --wait` : `runctl ${provider} create ${type} --max-hours ${more} --wait`;
+/** The one that buys another, with more of what was used up. */
+function another(machine: Machine, verdict: Verdict): string {
+  const flag = verdict.reason === 'cost' ? '--max-cost' : verdict.reason === 'idle' ? '--idle-stop' : '--max-hours';
+  return freshCommand(machine, `${flag} ${twice(verdict)}`);
 }
 
 /** The machine is gone, or going. `runId`: the training on it whose end nobody saw. */
@@ -89,7 +91,7 @@ export function leaseEnded(before: Machine, now: Machine | undefined, verdict: V
   const told = runId && graceS !== undefined ? `The training was told to end, with ${graceS} s to save. ` : '';
   const left = keepsDisk ? `Its disk is kept${runId ? ', and with it the log and what was saved' : ''}.` : `Its disk is gone${runId ? '; what had not been fetched by then cannot be had any more' : ''}.`;
   return new RunctlError('lease-ended', `${id} powered itself off by its lease, ${verdictText(verdict)}${runId ? `: ${runId} ended with it` : ''}`, {
-    cause: [`${told}${left}`, costText(verdict.lease)].filter(Boolean).join(' '),
+    cause: [`${told}${left}`, costText(verdict)].filter(Boolean).join(' '),
     hints: keepsDisk
       ? [`runctl ${provider} start ${id} --wait   (it then has 15 minutes, or as long as the next line says)`, moreFor(before, verdict), ...(runId ? [`runctl ${provider} monitor ${id} --run ${runId}`] : [])]
       : [another(before, verdict), ...(runId ? [`runctl runs show ${runId}`] : [])],

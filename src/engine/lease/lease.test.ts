@@ -33,10 +33,14 @@ describe('what is asked for', () => {
     expect(leaseWish(settings({ max_cost: 2, idle_minutes: 30 }), { maxCost: 5.5, idleStop: 0 }, 'machine', 'on-demand')).toEqual({ maxCostMicroUsd: 5_500_000, idleMs: 0, graceMs: 90_000, onEnd: 'stop' });
     expect(leaseWish(settings({ max_hours: 8 }), { leaseEnd: 'terminate', leaseGrace: 5000 }, 'machine', 'on-demand')).toEqual({ maxHours: 8, graceMs: 5000, onEnd: 'terminate' });
     expect(() => leaseWish(settings(), { maxHours: 1, leaseEnd: 'stop' }, 'machine', 'spot')).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(() => leaseWish(settings(), { leaseGrace: 5000 }, 'machine', 'on-demand')).toThrow('--lease-grace means nothing without a limit');
+    expect(() => leaseWish(settings(), { leaseEnd: 'stop' }, 'machine', 'on-demand')).toThrow('--lease-end means nothing without a limit');
+    expect(() => leaseWish(settings(), { idleStop: 1000 }, 'workflow', 'on-demand')).toThrow('--idle-stop 1s would end a machine');
   });
 
   test('R223 the bounds in one sentence', () => {
     expect(leaseText(LEASE)).toBe('lease: the machine ends itself after 8 h (at most $0.15) or after 60 min without progress; 90 s to save, then it stops');
+    expect(leaseText(LEASE, { money: false })).toBe('lease: the machine ends itself after 8 h or after 60 min without progress; 90 s to save, then it stops');
     expect(leaseText({ ...LEASE, limit: 'cost', maxCostMicroUsd: 5_000_000, idleS: 0, onEnd: 'terminate' })).toBe('lease: the machine ends itself after 8 h (the limit of $5.00); 90 s to save, then it terminates');
   });
 });
@@ -58,7 +62,9 @@ describe('a machine that is gone', () => {
     expect(machineLost(heard({ leftS: 7200, quietS: 3550 }), machine('terminated', off))).toMatchObject({ code: 'lease-ended', data: { reason: 'idle' } });
     expect(machineLost(heard({ leftS: 7200 }, 7_200_000), machine('terminated', off))).toMatchObject({ code: 'lease-ended', data: { reason: 'hours' } });
     const cost = { ...LEASE, limit: 'cost' as const, maxCostMicroUsd: 150_000, idleS: 0 };
-    expect(machineLost(machine('running', {}, cost), machine('stopped', off, cost))).toMatchObject({ code: 'lease-ended', message: expect.stringContaining('its cost limit of $0.15') as string });
+    expect(machineLost(machine('running', {}, cost), machine('stopped', off, cost))).toMatchObject({ code: 'lease-ended', message: expect.stringContaining('its cost limit of $0.15') as string, reason: expect.stringContaining('It cost $') as string });
+    // Its hours were far from over: what they allow is not what it cost.
+    expect(machineLost(heard({ leftS: 7200, quietS: 3590 }), machine('stopped', off)).reason).not.toContain('It cost');
   });
 
   test('R223 not by its lease when there was time left, when somebody else ended it, or when it had none', () => {

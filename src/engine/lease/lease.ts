@@ -2,7 +2,7 @@
 import { renderBootScript } from '../../agent/lease.ts';
 import { durationText } from '../../core/durations.ts';
 import { RunctlError } from '../../core/errors.ts';
-import { LEASE_TAG, type Lease, leaseWords } from '../../core/lease.ts';
+import { LEASE_MARGIN_S, LEASE_TAG, type Lease, leaseWords } from '../../core/lease.ts';
 import type { Market, MachinePlan } from '../../core/machine.ts';
 import { MICROS_PER_USD, type MicroUsd, formatUsd } from '../../core/money.ts';
 import type { App } from '../app.ts';
@@ -38,12 +38,10 @@ export interface LeaseFlagValues {
 const WORKFLOW_HOURS = 24;
 const WORKFLOW_IDLE_MINUTES = 60;
 
-/** From the moment at which the keeper on the machine has power off at the latest to the one at which nothing is billed any more:
- *  the second guard's slack (30 s), its rounding to a minute, and the 90 s that systemd gives processes to end. */
-export const LEASE_MARGIN_S = 180;
-
 /** A machine that is on for less is money for nothing. */
 const LEAST_USEFUL_S = 300;
+
+const LEAST_IDLE_MS = 60_000;
 
 /** Of a cost limit kept back for the disk of a machine that stops at the end: a week of it, but no more than a tenth of the limit. */
 const DISK_DAYS = 7;
@@ -53,13 +51,18 @@ export function leaseWish(app: Pick<App, 'config'>, flags: LeaseFlagValues, defa
   const { lease, train } = app.config;
   const isWorkflow = defaults === 'workflow';
   if (market === 'spot' && flags.leaseEnd === 'stop') {
-    throw new RunctlError('usage', 'a spot machine cannot be stopped by itself: --lease-end stop is for on-demand machines', { hints: ['runctl aws create TYPE --spot --max-hours 8   (terminates at the end)'] });
+    throw new RunctlError('usage', 'a spot machine cannot be stopped by itself: --lease-end stop is for on-demand machines', { hints: ['--lease-end terminate', '--on-demand'] });
   }
   const maxCost = flags.maxCost ?? lease.max_cost;
   const maxHours = flags.maxHours ?? lease.max_hours ?? (isWorkflow ? WORKFLOW_HOURS : undefined);
   const idleMinutes = lease.idle_minutes ?? (isWorkflow ? WORKFLOW_IDLE_MINUTES : undefined);
   const idleMs = flags.idleStop ?? (idleMinutes === undefined ? undefined : idleMinutes * 60_000);
-  if (maxCost === undefined && maxHours === undefined && !idleMs) return undefined;
+  requireIdle(flags.idleStop);
+  if (maxCost === undefined && maxHours === undefined && !idleMs) {
+    const idle = flags.leaseEnd !== undefined ? '--lease-end' : flags.leaseGrace !== undefined ? '--lease-grace' : undefined;
+    if (idle !== undefined) throw new RunctlError('usage', `${idle} means nothing without a limit: --max-hours, --max-cost or --idle-stop`, { hints: ['--max-hours 8'] });
+    return undefined;
+  }
   const stays = (flags.onFailure ?? train.on_failure) !== 'terminate';
   return {
     ...(maxCost === undefined ? {} : { maxCostMicroUsd: Math.round(maxCost * MICROS_PER_USD) }),
@@ -68,6 +71,12 @@ export function leaseWish(app: Pick<App, 'config'>, flags: LeaseFlagValues, defa
     graceMs: flags.leaseGrace ?? lease.grace_seconds * 1000,
     onEnd: flags.leaseEnd ?? (market === 'spot' ? 'terminate' : isWorkflow ? (stays ? 'stop' : 'terminate') : lease.on_end),
   };
+}
+
+/** Milliseconds; 0: never. A machine that is quiet for less has not even started its training. Throws `usage`. */
+export function requireIdle(idleMs: number | undefined): void {
+  if (idleMs === undefined || idleMs === 0 || idleMs >= LEAST_IDLE_MS) return;
+  throw new RunctlError('usage', `--idle-stop ${Number((idleMs / 1000).toFixed(1))}s would end a machine that does nothing wrong`, { cause: 'It has to be a minute at least, or 0 for never.', hints: ['--idle-stop 30m'] });
 }
 
 /** The plan with its guard: boot script, what a power-off does, tag. `spentMicroUsd`: what machines before this one have cost of the
@@ -95,7 +104,7 @@ function limits(plan: MachinePlan, wish: LeaseWish, spentMicroUsd: MicroUsd, onE
   if (wish.maxCostMicroUsd !== undefined && rate === undefined) {
     throw new RunctlError('usage', `a cost limit cannot be kept for ${plan.type}: nobody knows what it costs${plan.market === 'spot' ? ' at most' : ''}`, {
       cause: `Price: ${plan.price.source}.${plan.market === 'spot' ? ' Without a highest price a spot machine may cost as much as on demand, and that price is not known.' : ''}`,
-      hints: [`runctl aws create ${plan.type} --max-hours 8`, ...(plan.market === 'spot' ? [`runctl aws create ${plan.type} --spot --spot-max-price 0.50 --max-cost 5`] : [])],
+      hints: ['--max-hours 8', ...(plan.market === 'spot' ? ['--spot-max-price 0.50'] : [])],
     });
   }
   const { allowedS, limit } = allowance({ ...bounds, graceS, onEnd }, plan.price.storageMicroUsd);
@@ -123,26 +132,27 @@ export function worstMicroUsdPerHour({ market, maxPriceMicroUsd, price }: Pick<M
 }
 
 function tooLittle({ type }: MachinePlan, limit: MicroUsd, spent: MicroUsd, rate: MicroUsd, graceS: number): RunctlError {
-  const least = Math.ceil((((LEAST_USEFUL_S + graceS + LEASE_MARGIN_S) * rate) / 3600 / 9000) * 10) / 100;
+  // In dollars, rounded up to a cent; up to a tenth of the limit is kept for the disk.
+  const least = Math.ceil((((LEAST_USEFUL_S + graceS + LEASE_MARGIN_S) * rate) / 3600 + spent) / 9000) / 100;
   const before = spent > 0 ? `, and ${formatUsd(spent)} of it is spent` : '';
   return new RunctlError('over-budget', `the cost limit of ${formatUsd(limit)} does not buy five minutes of ${type}${before}`, {
     cause: `It costs up to ${formatUsd(rate)} an hour; ${durationText((graceS + LEASE_MARGIN_S) * 1000)} are kept for saving and shutting down.`,
-    hints: [`runctl aws create ${type} --max-cost ${(least + spent / MICROS_PER_USD).toFixed(2)}`],
+    hints: [`--max-cost ${least.toFixed(2)}`],
     data: { maxCostUsd: limit / MICROS_PER_USD, spentUsd: spent / MICROS_PER_USD, hourlyUsd: rate / MICROS_PER_USD },
   });
 }
 
-/** Say the bounds, before anything is bought. */
+/** Say the bounds, before anything is bought. What they come to in money is in the estimate. */
 export function sayLease(app: Pick<App, 'report'>, lease: Lease | undefined): void {
-  if (lease) app.report({ kind: 'note', level: 'info', text: leaseText(lease) });
+  if (lease) app.report({ kind: 'note', level: 'info', text: leaseText(lease, { money: false }) });
 }
 
 /** "lease: ends itself after 24 h (at most $0.45) or 60 min without progress; 90 s to save, then it terminates" */
-export function leaseText({ allowedS, limit, maxCostMicroUsd, rateMicroUsd, idleS, graceS, onEnd }: Lease): string {
+export function leaseText({ allowedS, limit, maxCostMicroUsd, rateMicroUsd, idleS, graceS, onEnd }: Lease, { money = true } = {}): string {
   const worst = allowedS === undefined || rateMicroUsd === undefined ? undefined : Math.ceil(((allowedS + graceS + LEASE_MARGIN_S) * rateMicroUsd) / 3600);
   const most = limit === 'cost' ? maxCostMicroUsd : worst;
   const ends = [
-    ...(allowedS === undefined ? [] : [`after ${durationText(allowedS * 1000)}${most === undefined ? '' : ` (${limit === 'cost' ? 'the limit of' : 'at most'} ${formatUsd(most, 2)})`}`]),
+    ...(allowedS === undefined ? [] : [`after ${durationText(allowedS * 1000)}${most === undefined || !money ? '' : ` (${limit === 'cost' ? 'the limit of' : 'at most'} ${formatUsd(most, 2)})`}`]),
     ...(idleS > 0 ? [`after ${durationText(idleS * 1000)} without progress`] : []),
   ];
   return `lease: the machine ends itself ${ends.join(' or ')}; ${graceS} s to save, then it ${onEnd === 'stop' ? 'stops' : 'terminates'}`;

@@ -7,6 +7,7 @@ import { type Outcome, carryOut, outcomeOf } from './carry-out.ts';
 import type { MachineFilter } from './filters.ts';
 import type { Where } from './list.ts';
 import { ownerName } from './owner.ts';
+import { completed } from './warnings.ts';
 import { type LeftAlone, type Plan, planCleanup, planStopAll } from './plan.ts';
 import { weigh } from './stakes.ts';
 import { type Survey, survey } from './survey.ts';
@@ -36,11 +37,8 @@ export interface BulkResult {
   unanswered: { region: string; kind: string; reason: string }[];
 }
 
-/** How to look without touching anything, and how to mean it. */
-export const AGAIN = {
-  'stop-all': ['runctl resources stop-all --dry-run', 'runctl resources stop-all --yes'],
-  cleanup: ['runctl resources cleanup --dry-run', 'runctl resources cleanup --yes'],
-} as const;
+/** How to look without touching anything, and how to mean it: flags for what was typed, so that nothing more is meant than before. */
+export const AGAIN = ['--dry-run', '--yes'] as const;
 
 /** Shows the plan and asks. True for yes; throws `declined` when nobody can be asked. */
 export type Confirm = (plan: Plan) => Promise<boolean>;
@@ -57,7 +55,7 @@ export async function cleanup(app: App, request: CleanupRequest, confirm: Confir
   return bulk(app, 'cleanup', request, owner, found, planCleanup(found, { ...filterOf(request), owner, snapshots: request.snapshots, ...(request.state ? { state: request.state } : {}) }), confirm);
 }
 
-async function bulk(app: App, verb: keyof typeof AGAIN, request: BulkRequest, owner: string, found: Survey, wanted: Plan, confirm: Confirm): Promise<BulkResult> {
+async function bulk(app: App, verb: 'stop-all' | 'cleanup', request: BulkRequest, owner: string, found: Survey, wanted: Plan, confirm: Confirm): Promise<BulkResult> {
   for (const { region, reason } of found.failed) app.report({ kind: 'note', level: 'warning', text: `${region} did not answer, nothing is done there: ${reason}`, hints: ['runctl doctor'] });
   // What runs on machines is asked even by force when they are to go for good.
   const plan = verb === 'stop-all' && request.force && !request.dryRun ? wanted : await weigh(app, found.provider, found.home, wanted);
@@ -66,11 +64,11 @@ async function bulk(app: App, verb: keyof typeof AGAIN, request: BulkRequest, ow
     dryRun: request.dryRun, owner, outcomes,
     done: outcomes.filter(({ outcome }) => outcome === 'done' || outcome === 'gone').length,
     failed: outcomes.filter(({ outcome }) => outcome === 'failed').length,
-    left: plan.leaving, regions: found.regions, unanswered: found.failed,
+    left: plan.leaving.map(({ hints, ...one }) => ({ ...one, ...(hints ? { hints: completed(app, hints) } : {}) })), regions: found.regions, unanswered: found.failed,
   });
   if (request.dryRun || plan.doing.length === 0) return result(plan.doing.map((one) => outcomeOf(one, 'planned')));
   if (!request.force && !(await confirm(plan))) {
-    throw new RunctlError('declined', 'nothing was touched', { hints: [...AGAIN[verb]] });
+    throw new RunctlError('declined', 'nothing was touched', { hints: [...AGAIN] });
   }
   const runId = newRunId(app.clock.now());
   return tell(app, { runId, verb, request, project: request.project }, async (story) => result(await carryOut(app, story, { provider: found.provider, home: found.home, force: request.force }, plan.doing), runId));

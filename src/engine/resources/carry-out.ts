@@ -25,6 +25,8 @@ export interface Outcome {
   outcome: 'planned' | 'done' | 'gone' | 'failed';
   /** Of what failed. */
   reason?: string;
+  /** Why, where somebody told: often the cloud's own words. */
+  cause?: string;
 }
 
 export interface Hands {
@@ -37,14 +39,26 @@ export interface Hands {
 const AT_ONCE = 6;
 
 export function carryOut(app: App, story: Story, hands: Hands, doing: readonly Planned[]): Promise<Outcome[]> {
+  let settled = 0;
   return inBatches(doing, AT_ONCE, async (one): Promise<Outcome> => {
     try {
       const done = await story.step(`${one.action} ${one.id}`, `${one.action} ${one.id}`, () => act(app, story, hands, one), (outcome) => (outcome === 'gone' ? 'gone already' : undefined));
+      settled += 1;
       return outcomeOf(one, done);
     } catch (error) {
-      if (app.signal.aborted || !(error instanceof RunctlError)) throw error;
-      return { ...outcomeOf(one, 'failed'), reason: error.message };
+      if (app.signal.aborted) throw cutShort(error, settled, doing.length);
+      if (!(error instanceof RunctlError)) throw error;
+      return { ...outcomeOf(one, 'failed'), reason: error.message, ...(error.reason === undefined ? {} : { cause: error.reason }) };
     }
+  });
+}
+
+/** Ctrl-C in the middle: what was not reached goes on running, and costs. */
+function cutShort(error: unknown, settled: number, all: number): RunctlError {
+  return new RunctlError('interrupted', error instanceof RunctlError ? error.message : 'interrupted', {
+    cause: `${settled} of ${all} ${settled === 1 ? 'is' : 'are'} done. The others are as they were, or were just asked to end; what still runs costs on.`,
+    hints: ['--dry-run', 'runctl resources list'],
+    source: error,
   });
 }
 
@@ -75,6 +89,8 @@ async function act(app: App, story: Story, hands: Hands, one: Planned): Promise<
   if (answerFor(verb, now.state) === 'no') throw wrongState(verb, now);
   // Without a profile nobody has hands on it: there is nothing to end in order and nothing to fetch.
   if (!hands.force && now.state === 'running' && now.profile !== undefined) await makeWay({ ...app, ask: async () => true }, provider, story, verb, now, { graceS: app.config.train.stop_grace_seconds, fetch: true });
+  // Its address and its disks are there to be seen for the last time.
+  await noteMachine(app, provider, now);
   const changed = await effect((): Promise<Machine> => provider[verb](item.id, app.signal));
   await noteMachine(app, provider, changed);
   return 'done';

@@ -37,8 +37,12 @@ export function renderExport(result: ListResult, format: ExportFormat): string {
 }
 
 function cells({ resources }: ListResult): string[][] {
-  return resources.map((row) => COLUMNS.map(([, value]) => String(value(row) ?? '')));
+  return resources.map((row) => COLUMNS.map(([, value]) => String(value(row) ?? '').replaceAll(CONTROL, '\ufffd')));
 }
+
+/** Of tags that others wrote: whoever prints the file on a terminal is not to have it taken over. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /** RFC 4180. A text that a spreadsheet would take for a formula is shown as the text that it is. */
 export function csvCell(text: string): string {

@@ -1,4 +1,4 @@
-// What could cost less, dearest first, each with what it would save and the command that does it.
+// What could cost less, what stands out first, then what saves most, each with what it would save and the command that does it.
 import { durationText } from '../../core/durations.ts';
 import type { MicroUsd } from '../../core/money.ts';
 import { formatUsd } from '../../core/money.ts';
@@ -8,7 +8,7 @@ import type { MachineFilter } from './filters.ts';
 import { type Where, ownRows } from './list.ts';
 import { type Row, overHours } from './rows.ts';
 import { type Survey, survey } from './survey.ts';
-import { type Warning, count, named, warningsOf } from './warnings.ts';
+import { type Warning, completed, count, named, warningsOf } from './warnings.ts';
 
 export interface InsightsRequest extends Where, Pick<MachineFilter, 'project' | 'owner'> {}
 
@@ -32,6 +32,8 @@ const DEAR_MICRO_USD_PER_HOUR = 10_000_000;
 /** A machine that was stopped so long ago is perhaps forgotten. */
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
 const NAMED = 5;
+/** More machines than that are spoken of together. */
+const SINGLY = 3;
 
 export async function insights(app: App, { provider, regions, project, owner }: InsightsRequest): Promise<InsightsResult> {
   const found = await survey(app, { provider, ...(regions === undefined ? {} : { regions }), project, owner });
@@ -40,7 +42,7 @@ export async function insights(app: App, { provider, regions, project, owner }: 
   const list = [...dear(rows, hourly), ...warningsOf(found, rows), ...forgotten(found, rows), ...snapshots(found), ...(await spotInstead(app, found, rows)), ...withoutLease(rows)];
   return {
     at: new Date(found.nowMs).toISOString(), machines: rows.length, costPerHourUsd: hourly / 1_000_000,
-    insights: list, regions: found.regions, unanswered: found.failed,
+    insights: list.map((one) => ({ ...one, hints: completed(app, one.hints) })), regions: found.regions, unanswered: found.failed,
   };
 }
 
@@ -56,8 +58,17 @@ function dear(rows: readonly Row[], hourly: MicroUsd): Insight[] {
 }
 
 function forgotten(found: Survey, rows: readonly Row[]): Insight[] {
-  return rows
-    .filter(({ machine, ...row }) => machine.state === 'stopped' && !row.protected && machine.endedAt !== undefined && found.nowMs - machine.endedAt >= FORGOTTEN_AFTER_MS)
+  const old = rows.filter(({ machine, ...row }) => machine.state === 'stopped' && !row.protected && machine.endedAt !== undefined && found.nowMs - machine.endedAt >= FORGOTTEN_AFTER_MS);
+  if (old.length > SINGLY) {
+    const hourly = old.reduce((sum, row) => sum + (row.diskHourlyMicroUsd ?? 0), 0);
+    return [{
+      kind: 'stopped',
+      text: `${old.length} machines have been stopped for more than 24 h; their disks of ${old.reduce((gb, row) => gb + row.diskGb, 0)} GB cost ${formatUsd(overHours(hourly, 720), 2)} a month: ${named(old.map(({ machine }) => machine.id))}`,
+      hints: ['runctl resources cleanup --state stopped --older 24h --dry-run'],
+      ...saves(hourly),
+    }];
+  }
+  return old
     .map(({ machine, diskHourlyMicroUsd, diskGb }) => ({
       kind: 'stopped',
       text: `${machine.id} has been stopped for ${durationText(found.nowMs - (machine.endedAt as number))}; its disk of ${diskGb} GB costs ${diskHourlyMicroUsd === undefined ? 'an unknown price' : `${formatUsd(overHours(diskHourlyMicroUsd, 720), 2)} a month`}`,
@@ -93,7 +104,7 @@ async function spotInstead(app: App, found: Survey, rows: readonly Row[]): Promi
       ...saves(saved * members.length),
     }];
   }));
-  return offers.flat();
+  return offers.flat().toSorted((a, b) => (b.savesPerDayUsd ?? 0) - (a.savesPerDayUsd ?? 0));
 }
 
 function withoutLease(rows: readonly Row[]): Insight[] {
@@ -102,7 +113,8 @@ function withoutLease(rows: readonly Row[]): Insight[] {
   return [{
     kind: 'no-lease',
     text: `nothing ends ${named(free.map((row) => row.machine.id))} but you: no lease bounds ${free.length === 1 ? 'its' : 'their'} hours or cost`,
-    hints: free.slice(0, NAMED).map((row) => `runctl aws lease ${row.machine.id} --max-hours 8 --region ${row.machine.region}`),
+    // Without a profile nobody has hands on the machine: it can be ended only.
+    hints: free.slice(0, NAMED).map(({ machine: { id, region, profile } }) => (profile === undefined ? `runctl aws terminate ${id} --region ${region}` : `runctl aws lease ${id} --max-hours 8 --region ${region}`)),
   }];
 }
 

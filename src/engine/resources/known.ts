@@ -1,9 +1,12 @@
 // What this computer's ledger knows of machines: which runs worked on them and how those ended, and what the cloud has forgotten.
+import { LEASE_TAG } from '../../core/lease.ts';
+import type { Machine } from '../../core/machine.ts';
 import type { Provider } from '../../core/ports.ts';
 import type { MachineUsage } from '../../core/usage.ts';
 import { ownerAlive } from '../../ledger/owner.ts';
 import type { RunRecord } from '../../ledger/ledger.ts';
 import type { App } from '../app.ts';
+import { boundByLease } from '../cost/lease-bound.ts';
 
 export interface LedgerView {
   /** Runs on a machine, newest first. */
@@ -11,6 +14,8 @@ export interface LedgerView {
   run(runId: string): RunRecord | undefined;
   /** What was noted of a machine while it was seen. */
   usageOf(machineId: string): MachineUsage | undefined;
+  /** With ends that nobody saw no later than the machine's lease allows. */
+  bounded(machine: Machine, usage: MachineUsage): MachineUsage;
   /** Where machines were seen that nobody has seen end. */
   regions: string[];
 }
@@ -33,6 +38,7 @@ export async function readLedger(app: App, provider: Provider): Promise<LedgerVi
     runsOn: (machineId) => byMachine.get(machineId) ?? [],
     run: (runId) => ledger.findRun(runId),
     usageOf: (machineId) => usages.get(machineId) ?? ledger.findMachine(machineId)?.usage,
+    bounded: ({ tags }, usage) => boundByLease(ledger, usage, tags[LEASE_TAG]),
     regions: [...new Set(alive.map((machine) => machine.region))],
   };
 }

@@ -9,7 +9,7 @@ import { type MachineFilter, type Sort, type StateFilter, isMeant, sorted, state
 import type { ListResult, Resource } from './results.ts';
 import { OLD_AFTER_MS, type Row, rowOf } from './rows.ts';
 import { type Survey, survey } from './survey.ts';
-import { warningsOf } from './warnings.ts';
+import { completed, warningsOf } from './warnings.ts';
 
 export interface Where {
   provider: string;
@@ -37,7 +37,7 @@ export async function listResources(app: App, request: ListRequest): Promise<Lis
     kinds: ['machine', 'volume', 'spot-request'],
   });
   const rows = ownRows(found, request);
-  const result = resultOf(found, sorted(rows, request.sort), request);
+  const result = resultOf(app, found, sorted(rows, request.sort), request);
   if (request.exportFile === undefined) return result;
   const file = resolve(app.cwd, request.exportFile);
   await writeFile(file, renderExport(result, request.exportAs ?? formatOf(file))).catch((error: Error) => {
@@ -52,7 +52,7 @@ export function ownRows(found: Survey, filter: MachineFilter & { state?: StateFi
   return found.machines.map((machine) => rowOf(found, machine)).filter((row) => isOurs(row.machine.tags) && states.includes(row.machine.state) && isMeant(row, filter, found.nowMs));
 }
 
-function resultOf(found: Survey, rows: Row[], { limit, foreign }: ListRequest): ListResult {
+function resultOf(app: App, found: Survey, rows: Row[], { limit, foreign }: ListRequest): ListResult {
   const shown = limit === undefined ? rows : rows.slice(0, limit);
   return {
     at: new Date(found.nowMs).toISOString(),
@@ -62,7 +62,7 @@ function resultOf(found: Survey, rows: Row[], { limit, foreign }: ListRequest): 
     costPerHourUsd: usd(rows.reduce((sum, row) => sum + (row.hourlyMicroUsd ?? 0), 0)),
     accumulatedUsd: usd(rows.reduce((sum, row) => sum + (row.bill?.totalMicroUsd ?? 0), 0)),
     unknownPrices: rows.filter((row) => row.hourlyMicroUsd === undefined).length,
-    warnings: warningsOf(found, rows),
+    warnings: warningsOf(found, rows).map((one) => ({ ...one, hints: completed(app, one.hints) })),
     regions: found.regions,
     unanswered: found.failed,
     ...(foreign ? { foreign: found.foreign } : {}),
@@ -90,6 +90,7 @@ function resourceOf(row: Row, nowMs: number): Resource {
     costPerHourUsd: row.hourlyMicroUsd === undefined ? undefined : usd(row.hourlyMicroUsd),
     accumulatedUsd: bill?.totalMicroUsd === undefined ? undefined : usd(bill.totalMicroUsd),
     ...(bill?.atMost ? { atMost: true } : {}),
+    ...(bill?.atLeast ? { atLeast: true } : {}),
     marks: marksOf(row, nowMs),
   };
 }

@@ -19,8 +19,8 @@ function surveyOf(items: { machines?: Machine[]; volumes?: VolumeItem[]; spotReq
   return {
     home: 'us-east-1', regions: ['us-east-1'], failed: [], foreign: {}, provider: undefined as never, nowMs: NOW,
     machines: [], volumes: [], snapshots: [], spotRequests: [], objects: [], ...items,
-    known: { runsOn: (id) => runs.filter((one) => one.machineId === id), run: (id) => runs.find((one) => one.id === id), usageOf: () => undefined, regions: [] },
-    ratesOf: () => undefined, usageOf: () => undefined, disksOf: () => [], diskRate: () => undefined,
+    known: { runsOn: (id) => runs.filter((one) => one.machineId === id), run: (id) => runs.find((one) => one.id === id), usageOf: () => undefined, bounded: (_machine, usage) => usage, regions: [] },
+    ratesOf: () => undefined, usageOf: () => undefined, disksOf: () => [], hasDisksOf: () => true, diskRate: () => undefined,
   };
 }
 
@@ -45,6 +45,13 @@ describe('R226 a leftover is what its own run was to remove and did not', () => 
     ['a training that nobody waited for', { verb: 'train', state: 'succeeded', result: { phase: 'running' } }, `${RUN} (train) is under way on it`],
   ])('%s', (_name, fields, expected) => {
     expect(why(surveyOf({ machines: [machine()] }, [run(fields)]))).toBe(expected);
+  });
+
+  test.each([
+    ['a job that nobody waited for ended with it', { verb: 'train', state: 'succeeded', result: { phase: 'running' } }, 'terminate: it has been stopped for 2 h'],
+    ['somebody is at it still', { state: 'open', endedAt: undefined, owner: currentOwner() }, `${RUN} (workflow train) is under way on it`],
+  ] as const)('R226 a stopped machine: %s', (_, fields, expected) => {
+    expect(why(surveyOf({ machines: [machine({ state: 'stopped', endedAt: NOW - 2 * HOUR })] }, [run({ ...fields })]), { state: 'stopped' })).toBe(expected);
   });
 
   test('R226 a machine of a run that this computer does not know goes only by the name of that run', () => {

@@ -9,6 +9,7 @@ import { type MachineFilter, isMeant } from './filters.ts';
 import { endedBadly, isUnderWay } from './known.ts';
 import { type Row, rowOf } from './rows.ts';
 import type { Survey } from './survey.ts';
+import { stopCommand } from './warnings.ts';
 
 export type Action = 'stop' | 'terminate' | 'delete' | 'cancel';
 
@@ -32,6 +33,8 @@ export interface LeftAlone {
   kind: ItemKind;
   id: string;
   why: string;
+  /** Whole commands. */
+  hints?: string[];
 }
 
 export interface Plan {
@@ -65,7 +68,7 @@ export function planStopAll(found: Survey, wish: StopAllWish, ownership: Ownersh
     const { machine } = row;
     if (machine.state !== 'running' && machine.state !== 'pending') continue;
     if (ownership.isProtected(machine.tags)) leave(plan, 'machine', machine.id, 'it is protected (tag runctl:protected)');
-    else if (machine.market === 'spot') leave(plan, 'machine', machine.id, `a spot machine cannot be stopped, only terminated: runctl aws terminate ${machine.id}`);
+    else if (machine.market === 'spot') leave(plan, 'machine', machine.id, 'a spot machine cannot be stopped, only terminated', [stopCommand(row)]);
     else plan.doing.push(planned(row, 'stop', true, row.uptimeMs === undefined ? 'it runs' : `it has run for ${durationText(row.uptimeMs)}`));
   }
   return plan;
@@ -112,7 +115,8 @@ function judgeMachine(found: Survey, row: Row, wish: CleanupWish, ownership: Own
   const up = machine.state === 'running' || machine.state === 'pending';
   if (wish.state !== undefined && (wish.state === 'running') !== up) return no('');
   if (ownership.isProtected(machine.tags)) return no('it is protected (tag runctl:protected)');
-  const busy = found.known.runsOn(machine.id).find(isUnderWay);
+  // A job that nobody waited for ended with its machine.
+  const busy = found.known.runsOn(machine.id).find((run) => isUnderWay(run) && (up || run.state === 'open'));
   if (busy) return no(`${busy.id} (${busy.verb}) is under way on it`);
   const ageMs = found.nowMs - ((up ? row.madeAt : machine.endedAt) ?? row.madeAt ?? found.nowMs);
   if (wish.olderMs !== undefined && ageMs < wish.olderMs) return no('');
@@ -122,7 +126,7 @@ function judgeMachine(found: Survey, row: Row, wish: CleanupWish, ownership: Own
   if (up) return no('');
   const since = machine.endedAt === undefined ? '' : ` for ${durationText(found.nowMs - machine.endedAt)}`;
   if (wish.olderMs !== undefined || wish.state === 'stopped') return { leftover: true, why: `it has been stopped${since}` };
-  return no(`it is stopped${since}; name such machines by --state stopped or --older 7d`);
+  return no(`it has been stopped${since}; name such machines by --state stopped or --older 7d`);
 }
 
 /** What the ledger says about a machine that should not be there any more. */
@@ -194,6 +198,6 @@ function planned(row: Row, action: 'stop' | 'terminate', named: boolean, why: st
   };
 }
 
-function leave(plan: Plan, kind: ItemKind, id: string, why: string): void {
-  plan.leaving.push({ kind, id, why });
+function leave(plan: Plan, kind: ItemKind, id: string, why: string, hints?: string[]): void {
+  plan.leaving.push({ kind, id, why, ...(hints ? { hints } : {}) });
 }

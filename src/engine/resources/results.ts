@@ -24,6 +24,8 @@ export interface Resource {
   accumulatedUsd?: number;
   /** It cost that at most: when it ended is not known exactly. */
   atMost?: boolean;
+  /** It cost that at least: of what it was used for before this computer knew of it nobody tells. */
+  atLeast?: boolean;
   /** protected, old, idle. */
   marks: string[];
 }

@@ -39,18 +39,18 @@ export interface Row {
 
 export function rowOf(survey: Survey, machine: Machine): Row {
   const { nowMs } = survey;
-  const disks = survey.disksOf(machine.id);
   const up = machine.state === 'running' || machine.state === 'pending';
   const rates = survey.ratesOf(machine);
   const compute = rates?.prices.at(-1)?.microUsdPerHour;
-  const diskHourly = rates === undefined ? undefined : disks.reduce((sum, disk) => sum + diskHourlyMicroUsd(disk.gb, rates.diskMicroUsdPerGbMonth), 0);
+  const sizes = diskSizes(survey, machine);
+  const diskHourly = rates === undefined || sizes === undefined ? undefined : sizes.reduce((sum, gb) => sum + diskHourlyMicroUsd(gb, rates.diskMicroUsdPerGbMonth), 0);
   const gone = machine.state === 'terminated' || machine.state === 'shutting-down';
   const running = compute === undefined || rates === undefined ? undefined : compute + (machine.publicIp === undefined ? 0 : rates.addressMicroUsdPerHour);
   const usage = survey.usageOf(machine);
   const idleSince = machine.state === 'running' ? idleFrom(survey, machine) : undefined;
   return {
     machine,
-    diskGb: disks.reduce((sum, disk) => sum + disk.gb, 0),
+    diskGb: sizes?.reduce((sum, gb) => sum + gb, 0) ?? 0,
     ...defined('diskHourlyMicroUsd', gone ? 0 : diskHourly),
     ...defined('hourlyMicroUsd', gone ? 0 : up ? add(running, diskHourly) : diskHourly),
     ...defined('bill', usage && billOf(usage, nowMs)),
@@ -61,6 +61,14 @@ export function rowOf(survey: Survey, machine: Machine): Row {
     leased: Object.hasOwn(machine.tags, LEASE_TAG),
     ...defined('idleSince', idleSince),
   };
+}
+
+/** Of disks that the cloud did not tell of, what this computer has noted; undefined: nobody knows them. */
+function diskSizes(survey: Survey, { id, region }: Machine): number[] | undefined {
+  const told = survey.disksOf(id).map((disk) => disk.gb);
+  if (told.length > 0 || survey.hasDisksOf(region)) return told;
+  const noted = (survey.known.usageOf(id)?.disks ?? []).filter((disk) => disk.to === undefined).map((disk) => disk.gb);
+  return noted.length > 0 ? noted : undefined;
 }
 
 export function diskHourlyMicroUsd(gb: number, microUsdPerGbMonth: MicroUsd): MicroUsd {

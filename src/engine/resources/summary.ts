@@ -9,7 +9,7 @@ import type { MachineFilter } from './filters.ts';
 import { type Where, ownRows } from './list.ts';
 import { type Row, diskHourlyMicroUsd, overHours } from './rows.ts';
 import { type Survey, survey } from './survey.ts';
-import { type Warning, warningsOf } from './warnings.ts';
+import { type Warning, completed, warningsOf } from './warnings.ts';
 
 export interface SummaryRequest extends Where, Pick<MachineFilter, 'project' | 'owner'> {}
 
@@ -19,6 +19,8 @@ export interface Group {
   running: number;
   costPerHourUsd: number;
   accumulatedUsd: number;
+  /** In neither sum. */
+  unknownPrices: number;
 }
 
 export interface SummaryResult {
@@ -71,7 +73,7 @@ export async function summarize(app: App, { provider, regions, project, owner }:
     openSpotRequests: found.spotRequests.filter(({ tags, state }) => isOurs(tags) && state === 'open').length,
     temporaryObjects: { count: objects.length, bytes: objects.reduce((bytes, object) => bytes + object.bytes, 0) },
     budgets,
-    warnings: [...budgetWarnings(budgets, hourly + looseHourly), ...warningsOf(found, rows)],
+    warnings: [...budgetWarnings(budgets, hourly + looseHourly), ...warningsOf(found, rows)].map((one) => ({ ...one, hints: completed(app, one.hints) })),
     regions: found.regions,
     unanswered: found.failed,
   };
@@ -99,6 +101,7 @@ function groups(rows: readonly Row[], nameOf: (row: Row) => string): Group[] {
     .map(([name, members]) => ({
       name, machines: members.length, running: members.filter(({ machine }) => machine.state === 'running').length,
       costPerHourUsd: usd(sum(members, (row) => row.hourlyMicroUsd)), accumulatedUsd: usd(sum(members, (row) => row.bill?.totalMicroUsd)),
+      unknownPrices: members.filter((row) => row.hourlyMicroUsd === undefined).length,
     }))
     .toSorted((a, b) => b.costPerHourUsd - a.costPerHourUsd || (a.name < b.name ? -1 : 1));
 }

@@ -31,6 +31,8 @@ export interface Survey extends InventoryEnd {
   usageOf(machine: Machine): MachineUsage | undefined;
   /** Disks of a machine that are known. */
   disksOf(machineId: string): VolumeItem[];
+  /** Whether the cloud told of the disks of a region. */
+  hasDisksOf(region: string): boolean;
   /** Micro-dollars per GB and month in a region; undefined: nobody could tell. */
   diskRate(region: string): number | undefined;
 }
@@ -70,14 +72,19 @@ export async function survey(app: App, request: SurveyRequest): Promise<Survey> 
   );
   const nowMs = app.clock.now();
   const disksOf = (id: string): VolumeItem[] => disks.get(id) ?? [];
-  const bare = (machine: Machine): MachineUsage | undefined => usageOf(machine, disksOf(machine.id), known.usageOf(machine.id), nowMs);
+  const unanswered = new Set(end.failed.flatMap(({ region, kind }) => (kind === 'volume' ? [region] : [])));
+  const hasDisksOf = (region: string): boolean => kinds.includes('volume') && !unanswered.has(region);
+  const bare = (machine: Machine): MachineUsage | undefined => {
+    const usage = usageOf(machine, hasDisksOf(machine.region) ? disksOf(machine.id) : undefined, known.usageOf(machine.id), nowMs);
+    return usage && known.bounded(machine, usage);
+  };
   if (prices) {
     for (const machine of found.machines) rates.want(machine, bare(machine)?.runs[0]?.from ?? nowMs);
     for (const volume of found.volumes) rates.wantDisk(volume.region, app.config.aws.default_instance_type);
     await rates.ask();
   }
   return {
-    ...end, ...found, provider, known, nowMs, disksOf,
+    ...end, ...found, provider, known, nowMs, disksOf, hasDisksOf,
     ratesOf: rates.of,
     diskRate: rates.disk,
     usageOf(machine) {

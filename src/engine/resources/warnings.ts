@@ -1,6 +1,7 @@
 // What somebody who pays wants to hear first, each with the command that puts it right. Pure.
 import { durationText } from '../../core/durations.ts';
 import { formatUsd } from '../../core/money.ts';
+import type { App } from '../app.ts';
 import { OLD_AFTER_MS, type Row, diskHourlyMicroUsd, overHours } from './rows.ts';
 import type { Survey } from './survey.ts';
 import { isOurs, isProtected } from '../../core/ownership.ts';
@@ -13,6 +14,11 @@ export interface Warning {
   hints: string[];
 }
 
+/** Hints for the cloud that is meant: with --sim where that was typed. */
+export function completed(app: Pick<App, 'completeHint'>, hints: readonly string[]): string[] {
+  return hints.map((hint) => app.completeHint?.(hint) ?? hint);
+}
+
 const NAMED = 3;
 const MONTH_HOURS = 720;
 
@@ -23,11 +29,12 @@ export function warningsOf(survey: Survey, rows: readonly Row[]): Warning[] {
 function oldMachines(rows: readonly Row[]): Warning[] {
   const old = rows.filter((row) => row.machine.state === 'running' && (row.uptimeMs ?? 0) >= OLD_AFTER_MS && !row.protected).toSorted((a, b) => (b.uptimeMs ?? 0) - (a.uptimeMs ?? 0));
   if (old.length === 0) return [];
+  const least = old.some((row) => row.hourlyMicroUsd === undefined) ? ' at least' : '';
   const cost = old.reduce((sum, row) => sum + (row.hourlyMicroUsd ?? 0), 0);
   return [{
     kind: 'old',
-    text: `${count(old.length, 'machine')} ${old.length === 1 ? 'has' : 'have'} run for more than 24 h and ${old.length === 1 ? 'costs' : 'cost'} ${formatUsd(overHours(cost, 24), 2)} a day: ${named(old.map((row) => `${row.machine.id} (${durationText(row.uptimeMs ?? 0)})`))}`,
-    hints: old.slice(0, NAMED).map(stopCommand),
+    text: `${count(old.length, 'machine')} ${old.length === 1 ? 'has' : 'have'} run for more than 24 h and ${old.length === 1 ? 'costs' : 'cost'}${least} ${formatUsd(overHours(cost, 24), 2)} a day: ${named(old.map((row) => `${row.machine.id} (${durationText(row.uptimeMs ?? 0)})`))}`,
+    hints: old.length > NAMED ? ['runctl resources stop-all --older 24h --dry-run'] : old.map(stopCommand),
   }];
 }
 

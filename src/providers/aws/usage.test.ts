@@ -30,6 +30,13 @@ describe('R224 what EC2 tells of the time that is billed', () => {
     });
   });
 
+  test('R083 D36 without the right to see disks its starts are told all the same, and that the disks are unknown; no answer is no such thing', async () => {
+    double.wire.on('DescribeVolumes', ec2Error('UnauthorizedOperation', 'You are not authorized', 403));
+    expect(await double.provider.usage!(machine(), { disks: true })).toEqual({ machineId: ID, runs: [{ from: T0, market: 'on-demand', prices: [], addressMicroUsdPerHour: 5_000 }], disks: [], disksUnknown: true });
+    double.wire.on('DescribeVolumes', ec2Error('InvalidParameterValue', 'no', 400));
+    await expect(double.provider.usage!(machine(), { disks: true })).rejects.toMatchObject({ code: 'cloud-refused' });
+  });
+
   test.each<[string, Partial<Machine>, object[]]>([
     ['pending: nothing is billed yet', { state: 'pending' }, []],
     ['stopped by a call: to the second', { state: 'stopped', endedAt: T0 + 60_000, publicIp: undefined }, [{ from: T0, to: T0 + 60_000, addressMicroUsdPerHour: 0 }]],

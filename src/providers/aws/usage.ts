@@ -14,10 +14,17 @@ const LINUX = ['Linux/UNIX', 'Linux/UNIX (Amazon VPC)'];
 /** Of one DescribeInstances by filter. */
 const MOST_IDS = 200;
 
-/** A terminated machine's disks are not in the answer: EC2 has forgotten them. */
+/** A terminated machine's disks are not in the answer: EC2 has forgotten them. Not being told of disks is no reason to lose its starts,
+ *  which are known already. */
 export async function usageOf(api: AwsApi, machine: Machine, wanted: { disks: boolean }, signal?: AbortSignal): Promise<MachineUsage> {
-  const disks = machine.state === 'terminated' || !wanted.disks ? [] : await disksOf(api, machine, signal);
-  return { machineId: machine.id, runs: latestRun(machine, api.clock.now()), disks };
+  const runs = latestRun(machine, api.clock.now());
+  if (machine.state === 'terminated' || !wanted.disks) return { machineId: machine.id, runs, disks: [] };
+  try {
+    return { machineId: machine.id, runs, disks: await disksOf(api, machine, signal) };
+  } catch (error) {
+    if (!(error instanceof RunctlError) || error.code !== 'not-permitted') throw error;
+    return { machineId: machine.id, runs, disks: [], disksUnknown: true };
+  }
 }
 
 function latestRun(machine: Machine, nowMs: number): RunSpan[] {
@@ -32,17 +39,24 @@ function latestRun(machine: Machine, nowMs: number): RunSpan[] {
     market,
     prices: [],
     addressMicroUsdPerHour: publicIp === undefined ? 0 : ADDRESS_MICRO_USD_PER_HOUR,
+    // An address goes when the machine stops.
+    ...(state !== 'running' && publicIp === undefined ? { addressUnseen: true } : {}),
   }];
 }
 
 async function disksOf(api: AwsApi, machine: Machine, signal?: AbortSignal): Promise<DiskSpan[]> {
   const answer = await api.ec2('DescribeVolumes', { Filters: [{ Name: 'attachment.instance-id', Values: [machine.id] }] }, { signal, subject: machine.id, region: machine.region });
-  return (answer.Volumes ?? []).map((volume) => ({
-    id: volume.VolumeId ?? '',
-    gb: volume.Size ?? 0,
-    from: wholeSecond(volume.CreateTime?.getTime() ?? machine.firstLaunchedAt ?? machine.launchedAt ?? api.clock.now()),
-    onTermination: volume.Attachments?.find((one) => one.InstanceId === machine.id)?.DeleteOnTermination ?? false,
-  }));
+  return (answer.Volumes ?? []).map((volume) => {
+    const attached = volume.Attachments?.find((one) => one.InstanceId === machine.id);
+    const createdAt = volume.CreateTime?.getTime() ?? machine.firstLaunchedAt ?? machine.launchedAt ?? api.clock.now();
+    return {
+      id: volume.VolumeId ?? '',
+      gb: volume.Size ?? 0,
+      // What it had cost before somebody attached it is not this machine's.
+      from: wholeSecond(Math.max(createdAt, attached?.AttachTime?.getTime() ?? 0)),
+      onTermination: attached?.DeleteOnTermination ?? false,
+    };
+  });
 }
 
 /** Prices that nobody tells are missing from the answer; that is no error. */

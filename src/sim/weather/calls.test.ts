@@ -244,7 +244,7 @@ describe('R205 faults that are not just answers', () => {
   });
 
   test('R205 clock skew: refused as too old, in words of its own, and a client that believes the Date header gets through', async () => {
-    t.sim.weather.add({ kind: 'clock-skew', by: '20m' });
+    t.sim.weather.add({ kind: 'clock-skew', skew: '20m' });
     expect(await seen(CALLS['ec2']!)).toEqual({ name: 'RequestExpired', status: 400 });
     expect((await seen(CALLS['sts']!)).name).toBe('SignatureDoesNotMatch');
     await withBucket().then(() => expect.fail('taken'), (error: Error) => expect(error.name).toBe('RequestTimeTooSkewed'));

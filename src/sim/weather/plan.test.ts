@@ -30,6 +30,9 @@ describe('R205 a plan of faults', () => {
     expect(where).toMatchObject({ throttle: '*', reset: '*', capacity: 'ec2.RunInstances', quota: 'ec2.RunInstances', 'bucket-missing': 's3.*', reboot: undefined, 'agent-dead': undefined });
     expect(rules.filter(({ times }) => times === 1).map(({ kind }) => kind)).toEqual(['reboot', 'instance-loss', 'spot-interrupt']);
     expect(checkRule({ kind: 'clock-skew' }, known).byMs).toBe(1_200_000);
+    expect(checkRule({ kind: 'clock-skew', skew: '5m' }, known).byMs).toBe(300_000);
+    // As plans of earlier versions say it.
+    expect(checkRule({ kind: 'clock-skew', by: '5m' }, known).byMs).toBe(300_000);
     expect(checkRule({ kind: 'disk-full' }, known).freeMib).toBe(0);
     expect(checkRule({ kind: 'reset', instance: '*' }, known).instance).toBeUndefined();
   });

@@ -17,7 +17,7 @@ interface KindFact {
   times?: number;
 }
 
-type OwnField = 'notice' | 'rebalance' | 'reason' | 'type' | 'zone' | 'price' | 'capacity' | 'code' | 'message' | 'status' | 'delay' | 'bytesPerSecond' | 'bucketRegion' | 'by' | 'state' | 'freeMib';
+type OwnField = 'notice' | 'rebalance' | 'reason' | 'type' | 'zone' | 'price' | 'capacity' | 'code' | 'message' | 'status' | 'delay' | 'bytesPerSecond' | 'bucketRegion' | 'skew' | 'by' | 'state' | 'freeMib';
 
 export const KINDS = {
   throttle: { acts: 'call', does: 'asks for fewer requests, in the words of each service' },
@@ -29,7 +29,7 @@ export const KINDS = {
   reset: { acts: 'call', does: 'resets the connection before anything happens' },
   slow: { acts: 'call', does: 'adds time to an answer, or lets bodies crawl', own: ['delay', 'bytesPerSecond'] },
   html: { acts: 'call', does: "answers with a proxy's web page", own: ['status'] },
-  'clock-skew': { acts: 'call', does: "sets the service's clock ahead of the client's", own: ['by'] },
+  'clock-skew': { acts: 'call', does: "sets the service's clock ahead of the client's", own: ['skew', 'by'] },
   capacity: { acts: 'call', does: 'has no machines of the wanted type', operation: 'ec2.RunInstances' },
   quota: { acts: 'call', does: 'says that the quota of vCPUs is used up', operation: 'ec2.RunInstances' },
   'bucket-missing': { acts: 'call', does: 'knows no such bucket (404)', operation: 's3.*' },
@@ -72,6 +72,8 @@ export interface WeatherInput {
   delay?: string | number;
   bytesPerSecond?: number;
   bucketRegion?: string;
+  skew?: string | number;
+  /** As `skew`: its name in plans of earlier versions. */
   by?: string | number;
   state?: 'terminated' | 'stopped';
   freeMib?: number;
@@ -160,7 +162,7 @@ export function checkRule(input: unknown, known: Known): WeatherRule {
     delayMs: duration(given, 'delay'),
     bytesPerSecond: whole(given, 'bytesPerSecond', 1),
     bucketRegion: region(given, known),
-    byMs: duration(given, 'by') ?? (kind === 'clock-skew' ? 20 * 60_000 : undefined),
+    byMs: duration(given, 'skew') ?? duration(given, 'by') ?? (kind === 'clock-skew' ? 20 * 60_000 : undefined),
     state: machineState(given),
     freeMib: whole(given, 'freeMib', 0, 1024) ?? (kind === 'disk-full' ? 0 : undefined),
     noticeMs: duration(given, 'notice'),

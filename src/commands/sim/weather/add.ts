@@ -56,7 +56,7 @@ Without --operation, a fault of a call falls on every call, one of a machine com
     const { after, for: lasting, delay, skew, capacity, notice, rebalance, ...rest } = flags;
     const sim = await app.sim();
     await sim.start({});
-    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), by: inSeconds(skew), capacity: asNumber(capacity), notice: inSeconds(notice), rebalance: inSeconds(rebalance) });
+    return sim.weather.add({ kind, ...rest, after: inSeconds(after), for: inSeconds(lasting), delay: inSeconds(delay), skew: inSeconds(skew), capacity: asNumber(capacity), notice: inSeconds(notice), rebalance: inSeconds(rebalance) });
   },
   text: (report) => renderRules([report]),
 });
