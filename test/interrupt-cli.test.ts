@@ -53,7 +53,7 @@ describe('the first signal', () => {
 
 test('a second Ctrl-C leaves at once, names the machine, its price and the command that ends it; the ledger knows', async () => {
   project(DEAF);
-  const { code } = await runShell(`${UNTIL}runctl workflow train long.py --no-install --sim 2>err & until_seen ready; kill -INT $!; until_seen interrupted; kill -INT $!; wait $!`, { state, timeoutMs: 100_000 });
+  const { code } = await runShell(`${UNTIL}runctl workflow train long.py --no-install --sim 2>err & until_seen ready; kill -INT $!; until_seen interrupted; sleep 0.1; kill -INT $!; wait $!`, { state, timeoutMs: 100_000 });
   expect(code, stderrOf()).toBe(130);
   const [, id] = /left at once\n {2}.*?(i-[0-9a-f]{17}) goes on running and costs \$0\.0\d+ an hour\./.exec(stderrOf()) ?? [];
   expect(id, stderrOf()).toBeDefined();
