@@ -110,7 +110,7 @@ async function answered<T>(question: Promise<T>): Promise<{ value: T } | { troub
 }
 
 function notReady(provider: Provider, machine: Machine, timeoutMs: number, heard: string): RunctlError {
-  return new RunctlError('ssm-not-ready', `${machine.id} runs, but no command came back within ${Math.round(timeoutMs / 1000)} s`, {
+  return new RunctlError('ssm-not-ready', timeoutMs > 0 ? `${machine.id} runs, but no command came back within ${Math.round(timeoutMs / 1000)} s` : `${machine.id} runs now, and the time allowed was used up by waiting for that`, {
     cause: `${heard}. After a boot the SSM agent needs 30 to 90 s, sometimes more; it never answers without an instance profile, without a route to SSM, or when the image lacks the agent.`,
     hints: [`runctl ${provider.name} wait-ssm ${machine.id} --timeout 10m`, `runctl ${provider.name} status ${machine.id}`, `runctl ${provider.name} terminate ${machine.id}`],
   });
