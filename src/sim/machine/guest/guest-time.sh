@@ -31,6 +31,7 @@ tell_date() {
   tell_real
   reckon "$now"
   at=$((world / 1000)).$(printf %03d $((world % 1000)))
+  # shellcheck disable=SC2050 # filled in when the machine boots
   if [ @PLATFORM@ = linux ]; then exec '@DATE@' -d "@$at" "$@"; else exec '@DATE@' -r "${at%.*}" "$@"; fi
 }
 
@@ -66,7 +67,7 @@ add_up() {
   left=$((left + ${whole:-0} * unit + (1$part - 1000) * unit / 1000))
 }
 
-nap() { '@SLEEP@' $(($1 / 1000)).$(printf %03d $(($1 % 1000))) </dev/null >/dev/null 2>&1 || exit; }
+nap() { '@SLEEP@' "$(($1 / 1000)).$(printf %03d $(($1 % 1000)))" </dev/null >/dev/null 2>&1 || exit; }
 
 sleep_there() {
   left=0 wake=
