@@ -1,6 +1,6 @@
 // Everything that must be true before a change lands, in one command. Each step says how long it took; all run even when one fails.
-// --no-tests: for .ci/run, which has just run them. The fault matrix is small here and larger in `npm test`: five minutes on two cores
-// are all that a check may take.
+// --no-tests: for .ci/run, which has just run them. The fault matrix is small here and larger in `npm test`, which also plays all
+// sessions of the documents: five minutes on two cores are all that a check may take.
 import { spawnSync } from 'node:child_process';
 
 const bin = (name) => `node_modules/.bin/${name}`;
