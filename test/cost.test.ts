@@ -1,7 +1,7 @@
 // What runctl says that a machine has cost, against the meter of the pretend cloud, which knows nothing of runctl's arithmetic:
 // equal to the micro-dollar, for every way in which a machine can live and end.
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Machine, MachineRequest } from '../src/core/machine.ts';
 import { billMachine, noteMachine } from '../src/engine/cost/cost-actual.ts';
 import { costText } from '../src/commands/resources/cost-text.ts';
@@ -12,18 +12,9 @@ import { costBook } from '../src/engine/cost/cost-book.ts';
 import { changeLifecycle } from '../src/engine/lifecycle.ts';
 import { paidText, settleCost } from '../src/engine/cost/money.ts';
 import { showRun } from '../src/engine/runs.ts';
-import { type MoneyLab, openMoneyLab } from './support/money-lab.ts';
+import { type MoneyLab, moneyLabs } from './support/money-lab.ts';
 
-const labs: MoneyLab[] = [];
-afterEach(async () => {
-  await Promise.all(labs.splice(0).map((lab) => lab.close()));
-});
-
-async function lab(options: Parameters<typeof openMoneyLab>[0] = {}): Promise<MoneyLab> {
-  const opened = await openMoneyLab(options);
-  labs.push(opened);
-  return opened;
-}
+const lab = moneyLabs();
 
 /** A machine as stories buy it, seen once when it runs. */
 async function bought(m: MoneyLab, request: Partial<MachineRequest> = {}): Promise<string> {

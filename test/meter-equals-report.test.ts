@@ -2,7 +2,7 @@
 // one sum, and it is that of the pretend cloud's meter to the micro-dollar. Single machines, lives and prices are in cost.test.ts.
 import { randomUUID } from 'node:crypto';
 import { AttachVolumeCommand, CreateVolumeCommand } from '@aws-sdk/client-ec2';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { RunctlError } from '../src/core/errors.ts';
 import { newRunId } from '../src/core/ids.ts';
 import type { Machine, MachineRequest } from '../src/core/machine.ts';
@@ -14,18 +14,9 @@ import { type Custody, type OnFailure, afterFailure, letGo } from '../src/engine
 import { cleanup } from '../src/engine/resources/bulk.ts';
 import { changeLifecycle } from '../src/engine/lifecycle.ts';
 import { tell } from '../src/engine/steps.ts';
-import { type MoneyLab, openMoneyLab } from './support/money-lab.ts';
+import { type MoneyLab, moneyLabs } from './support/money-lab.ts';
 
-const labs: MoneyLab[] = [];
-afterEach(async () => {
-  await Promise.all(labs.splice(0).map((lab) => lab.close()));
-});
-
-async function lab(options: Parameters<typeof openMoneyLab>[0] = {}): Promise<MoneyLab> {
-  const opened = await openMoneyLab(options);
-  labs.push(opened);
-  return opened;
-}
+const lab = moneyLabs();
 
 interface Bought {
   machine: Machine;

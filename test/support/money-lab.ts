@@ -1,5 +1,6 @@
 // For tests of money: an App with the real AWS provider and a ledger, over HTTP in front of a pretend cloud whose clock only moves
 // when somebody waits or says so. No guests: machines are an in-memory double, so hours cost milliseconds.
+import { afterEach } from 'vitest';
 import { rmSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +35,26 @@ export interface MoneyLab {
   close(): Promise<void>;
 }
 
-export async function openMoneyLab(options: { dial?: Partial<Dial>; config?: Record<string, unknown>; answer?: (script: GuestScript) => Partial<GuestResult> } = {}): Promise<MoneyLab> {
+interface LabOptions {
+  dial?: Partial<Dial>;
+  config?: Record<string, unknown>;
+  answer?: (script: GuestScript) => Partial<GuestResult>;
+}
+
+/** Opens labs for the tests of a file; each is closed after its test. */
+export function moneyLabs(): (options?: LabOptions) => Promise<MoneyLab> {
+  const labs: MoneyLab[] = [];
+  afterEach(async () => {
+    await Promise.all(labs.splice(0).map((lab) => lab.close()));
+  });
+  return async (options) => {
+    const lab = await openMoneyLab(options);
+    labs.push(lab);
+    return lab;
+  };
+}
+
+export async function openMoneyLab(options: LabOptions = {}): Promise<MoneyLab> {
   const directory = mkdtempSync(join(tmpdir(), 'runctl-money-'));
   const sim = await startTestSim({
     dial: { pendingMs: 2_000, stoppingMs: 3_000, shuttingDownMs: 3_000, ssmOnlineMs: 4_000, ...options.dial },

@@ -6,13 +6,13 @@ import { rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { GuestResult, GuestRun, GuestScript, MachineSpec, SimClock } from '../cloud.ts';
+import type { GuestRun, GuestScript, MachineSpec, SimClock } from '../cloud.ts';
 import { EGRESS_PORT } from './egress.ts';
 import { type GuestEvent, type GuestLink, openGuestLink } from './guest-link.ts';
+import { GuestRuns } from './guest-runs.ts';
 import { type GuestIdentity, isAlive, killGuest, killMarked, readIdentity, waitUntilGone } from './guest-process.ts';
 import type { Isolation } from './isolation.ts';
 import { prepareMachineFiles } from './machine-files.ts';
-import { hasResult, readResult } from './script-result.ts';
 
 const BOOT_LIMIT_MS = 20_000;
 const USER_DATA_ID = 'user-data';
@@ -44,20 +44,6 @@ export interface GuestSettings {
   worldDigest: string;
 }
 
-/** The machine ended before the script did: nobody will ever know how that went. */
-export class GuestGone extends Error {
-  constructor(instanceId: string) {
-    super(`the machine ${instanceId} ended before its script did`);
-    this.name = 'GuestGone';
-  }
-}
-
-interface Pending {
-  run: GuestRun;
-  finish(): void;
-  fail(error: Error): void;
-}
-
 export class Guest {
   readonly directory: string;
   /** Fires once each time the guest goes down without the host having asked for it, and does not come back by itself. */
@@ -67,8 +53,7 @@ export class Guest {
   #identity: GuestIdentity | undefined;
   #link: GuestLink | undefined;
   #metadata: Server | undefined;
-  #pending = new Map<string, Pending>();
-  #running = new Set<string>();
+  readonly #runs: GuestRuns;
   #booting: Promise<void> | undefined;
   #phase: 'off' | 'up' | 'rebooting' | 'halted' | 'ending' = 'off';
   #wantsReboot = false;
@@ -85,6 +70,7 @@ export class Guest {
   ) {
     this.#settings = settings;
     this.directory = join(settings.world, 'machines', id);
+    this.#runs = new GuestRuns(id, this.directory, (scriptId) => this.#link?.send({ op: 'kill', id: scriptId }));
   }
 
   get isUp(): boolean {
@@ -190,7 +176,7 @@ export class Guest {
   async #connect(): Promise<void> {
     const { link, state } = await openGuestLink(this.#socket('c'), (event) => this.#heard(event), () => this.#hungUp());
     this.#link = link;
-    this.#running = new Set(state.running);
+    this.#runs.found(state.running);
     this.#phase = state.halted ? 'halted' : 'up';
     this.#plan(state.plannedAt);
     // A server that came back on another port is reached there too.
@@ -208,8 +194,7 @@ export class Guest {
 
   #heard(event: GuestEvent): void {
     if (event.event === 'done') {
-      this.#running.delete(event.id);
-      this.#pending.get(event.id)?.finish();
+      this.#runs.done(event.id);
     } else if (event.event === 'planned') {
       this.#plan(event.at);
       this.#afterPlan();
@@ -217,7 +202,7 @@ export class Guest {
       if (event.how === 'halt') {
         this.#phase = 'halted';
         this.#afterPlan();
-        this.#failPending();
+        this.#runs.failAll();
         return;
       }
       // It is about to exit: from here on nothing may be sent to it.
@@ -244,12 +229,6 @@ export class Guest {
     await this.#rebooted;
   }
 
-  #failPending(): void {
-    this.#running.clear();
-    for (const pending of this.#pending.values()) pending.fail(new GuestGone(this.id));
-    this.#pending.clear();
-  }
-
   /** The guest's first process is gone, or going, and the host did not ask for it. */
   #hungUp(): void {
     if (this.#phase === 'ending') return;
@@ -257,7 +236,7 @@ export class Guest {
     this.#wantsReboot = false;
     this.#link = undefined;
     this.#phase = reboots ? 'rebooting' : 'ending';
-    this.#failPending();
+    this.#runs.failAll();
     const spec = this.#spec;
     const next = this.#bury().then(async () => {
       if (reboots && spec) {
@@ -324,39 +303,18 @@ export class Guest {
 
   run(script: GuestScript): GuestRun {
     if (!this.isUp) throw new Error(`machine ${this.id} is not up`);
-    const run = this.#track(script.id);
+    const run = this.#runs.track(script.id);
     const send = (): void => {
-      this.#running.add(script.id);
+      this.#runs.sent(script.id);
       this.#link?.send({ op: 'run', ...script });
     };
     if (this.#phase === 'up') send();
-    else void this.#rebooted.then(() => (this.isUp ? send() : this.#failPending()));
+    else void this.#rebooted.then(() => (this.isUp ? send() : this.#runs.failAll()));
     return run;
   }
 
   attach(scriptId: string): GuestRun | undefined {
-    const known = this.#pending.get(scriptId);
-    if (known) return known.run;
-    if (this.#running.has(scriptId)) return this.#track(scriptId);
-    if (hasResult(this.directory, scriptId)) return { done: readResult(this.directory, scriptId), kill: () => undefined };
-    return undefined;
-  }
-
-  #track(scriptId: string): GuestRun {
-    let finish: () => void = () => undefined;
-    let fail: (error: Error) => void = () => undefined;
-    const done = new Promise<GuestResult>((resolve, reject) => {
-      finish = () => {
-        this.#pending.delete(scriptId);
-        readResult(this.directory, scriptId).then(resolve, reject);
-      };
-      fail = reject;
-    });
-    // Whoever wants to know listens himself; nobody listening is no fault.
-    done.catch(() => undefined);
-    const run: GuestRun = { done, kill: () => this.#link?.send({ op: 'kill', id: scriptId }) };
-    this.#pending.set(scriptId, { run, finish, fail });
-    return run;
+    return this.#runs.attach(scriptId);
   }
 
   /** End it by the host's wish; the disk stays. */
@@ -374,7 +332,7 @@ export class Guest {
     }
     this.#link?.close();
     this.#link = undefined;
-    this.#failPending();
+    this.#runs.failAll();
     await this.#bury();
     this.#closeMetadata();
     rmSync(this.#socket('c'), { force: true });
@@ -408,6 +366,7 @@ export class Guest {
   async #booted(): Promise<void> {
     await this.#booting?.catch(() => undefined);
   }
+
   async destroy(): Promise<void> {
     await this.#booted();
     await this.#end(0);

@@ -5,6 +5,7 @@
 // latest launched go first.
 // Source: EC2 User Guide "Spot Instance interruption notices" (two minutes; hibernation begins at once), "EC2 instance rebalance
 // recommendations", "Why Spot Instances are interrupted" (capacity, price).
+import { Alarms } from '../alarms.ts';
 import { BY_SPOT_STOP, BY_SPOT_TERMINATION } from '../aws/ec2/lifecycle.ts';
 import type { Lifecycle } from '../aws/ec2/lifecycle.ts';
 import { ec2Tables } from '../aws/ec2/rows.ts';
@@ -33,11 +34,12 @@ export class Interruptions {
   readonly #cloud: Cloud;
   readonly #lifecycle: Lifecycle;
   readonly #requests: SpotRequests;
-  readonly #timers = new Map<string, () => void>();
+  readonly #alarms: Alarms;
   #closed = false;
 
   constructor(cloud: Cloud, lifecycle: Lifecycle, requests: SpotRequests) {
     this.#cloud = cloud;
+    this.#alarms = new Alarms(cloud.clock);
     this.#lifecycle = lifecycle;
     this.#requests = requests;
     lifecycle.watch((row) => {
@@ -69,8 +71,7 @@ export class Interruptions {
   }
 
   forget(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    this.#alarms.clear();
   }
 
   close(): void {
@@ -88,14 +89,12 @@ export class Interruptions {
   }
 
   #forget(instanceId: string): void {
-    this.#timers.get(instanceId)?.();
-    this.#timers.delete(instanceId);
+    this.#alarms.drop(instanceId);
   }
 
   #at(row: InstanceRow, at: number, action: () => void): void {
     this.#forget(row.instanceId);
-    if (this.#closed) return;
-    this.#timers.set(row.instanceId, this.#cloud.clock.after(Math.max(0, at - this.#cloud.clock.now()), action));
+    if (!this.#closed) this.#alarms.set(row.instanceId, at, action);
   }
 
   /** Carries on with an interruption under way, else begins one when price or room call for it, else waits for the price to. */

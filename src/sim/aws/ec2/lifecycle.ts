@@ -4,6 +4,7 @@
 // from stateSince in the row, so a restarted server goes on where the old one was, as after a reboot of the host.
 // A one-time spot instance that powers itself off ends, whatever its shutdown behaviour says: it could never be started again.
 // Source: EC2 User Guide "Instance lifecycle", "Instance state transition", "Spot Instance interruptions"; EC2 API Reference StateReason.
+import { Alarms } from '../../alarms.ts';
 import type { Cloud, MachineSpec } from '../../cloud.ts';
 import { meterNotRunning, meterRunning, meterTerminated, wholeSecond } from '../../meter.ts';
 import { newPublicIp } from './network.ts';
@@ -43,7 +44,7 @@ export class Lifecycle {
   readonly #cloud: Cloud;
   readonly #tables: Ec2Tables;
   readonly #log: (line: string) => void;
-  readonly #timers = new Map<string, () => void>();
+  readonly #alarms: Alarms;
   /** Shutdowns of guests under way; a state is left only when its guest is down. */
   readonly #downs = new Map<string, Promise<void>>();
   readonly #rebooting = new Set<string>();
@@ -52,6 +53,7 @@ export class Lifecycle {
 
   constructor(cloud: Cloud, log: (line: string) => void) {
     this.#cloud = cloud;
+    this.#alarms = new Alarms(cloud.clock);
     this.#tables = ec2Tables(cloud.world);
     this.#log = log;
     cloud.machines.onGuestDown((instanceId) => this.#guestDown(instanceId));
@@ -141,8 +143,7 @@ export class Lifecycle {
 
   /** The world is being emptied: nothing that was under way may come back. */
   forget(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    this.#alarms.clear();
   }
 
   /** The server ends; rows keep the states that they are in. */
@@ -197,15 +198,8 @@ export class Lifecycle {
     const delayMs = this.#delayMs(row.state);
     if (delayMs === undefined || this.#closed) return;
     const { instanceId, state, stateSince } = row;
-    this.#timers.get(instanceId)?.();
     if (state !== 'pending') this.#bringDown(row);
-    const leftMs = Math.max(0, stateSince + delayMs - this.#cloud.clock.now());
-    const cancel = this.#cloud.clock.after(leftMs, async () => {
-      this.#timers.delete(instanceId);
-      if (state === 'pending') await this.#toRunning(instanceId, stateSince);
-      else await this.#toDown(instanceId, state, stateSince);
-    });
-    this.#timers.set(instanceId, cancel);
+    this.#alarms.set(instanceId, stateSince + delayMs, () => (state === 'pending' ? this.#toRunning(instanceId, stateSince) : this.#toDown(instanceId, state, stateSince)));
   }
 
   #bringDown(row: InstanceRow): void {

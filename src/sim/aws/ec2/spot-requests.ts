@@ -5,6 +5,7 @@
 // market looks at a persistent request again five minutes later: capacity that was just taken back is not there at once.
 // Source: EC2 User Guide "Spot request states", "Spot request status", "Cancel a Spot Instance request", "Stop a Spot Instance"
 // (a cancelled request ends its stopped instance; a terminated instance of a persistent request is replaced).
+import { Alarms } from '../../alarms.ts';
 import type { Cloud } from '../../cloud.ts';
 import { refusalOfPool } from '../../market/pools.ts';
 import { AwsFault } from '../../wire/call.ts';
@@ -24,11 +25,12 @@ export class SpotRequests {
   readonly #cloud: Cloud;
   readonly #lifecycle: Lifecycle;
   readonly #tables: Ec2Tables;
-  readonly #timers = new Map<string, () => void>();
+  readonly #alarms: Alarms;
   #closed = false;
 
   constructor(cloud: Cloud, lifecycle: Lifecycle) {
     this.#cloud = cloud;
+    this.#alarms = new Alarms(cloud.clock);
     this.#lifecycle = lifecycle;
     this.#tables = ec2Tables(cloud.world);
     lifecycle.watch((instance) => this.#instanceChanged(instance));
@@ -90,8 +92,7 @@ export class SpotRequests {
   }
 
   forget(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    this.#alarms.clear();
   }
 
   close(): void {
@@ -127,8 +128,7 @@ export class SpotRequests {
   }
 
   #forget(requestId: string): void {
-    this.#timers.get(requestId)?.();
-    this.#timers.delete(requestId);
+    this.#alarms.drop(requestId);
   }
 
   /** Not before this time, whatever happens in the market. */
@@ -144,9 +144,7 @@ export class SpotRequests {
 
   #wake(row: SpotRequestRow, at: number): void {
     this.#forget(row.requestId);
-    if (this.#closed) return;
-    const due = Math.min(at, row.validUntil ?? Infinity);
-    this.#timers.set(row.requestId, this.#cloud.clock.after(Math.max(0, due - this.#now), () => this.#reconsider(row)));
+    if (!this.#closed) this.#alarms.set(row.requestId, Math.min(at, row.validUntil ?? Infinity), () => this.#reconsider(row));
   }
 
   #reconsider(row: SpotRequestRow): void {
